@@ -1,0 +1,287 @@
+//! What one pod holds, given the limit of each of its engines.
+
+use super::connections::Connections;
+
+/// The largest limit one engine can have; larger ones are refused on entry.
+pub const MAX_LIMIT: u32 = 100_000;
+
+/// One pod's containers, in the order in which the kubelet starts them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Containers that hold connections; the others need not be listed.
+    pub containers: Vec<Container>,
+}
+
+/// When a container runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Runs to its end before the next one starts.
+    Init,
+    /// A native sidecar: started in the order of init containers, stays for the pod's life.
+    Sidecar,
+    /// Runs beside the other main containers.
+    #[default]
+    Main,
+}
+
+/// A number that may be known only from below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Read somewhere that counts.
+    Known(u32),
+    /// Nobody can tell; at least this many.
+    AtLeast(u32),
+}
+
+impl Count {
+    /// The number, or its lower bound.
+    #[must_use]
+    pub const fn lower_bound(self) -> u32 {
+        match self {
+            Self::Known(n) | Self::AtLeast(n) => n,
+        }
+    }
+}
+
+/// One container and its engines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its name in the pod.
+    pub name: String,
+    /// When it runs.
+    pub role: Role,
+    /// OS processes, each with its own engines.
+    pub processes: Count,
+    /// Threads of each process, where they bound its connections.
+    pub threads: Option<u32>,
+    /// Connections outside the engines.
+    pub extra: Extra,
+    /// The pools of each process.
+    pub engines: Vec<Engine>,
+}
+
+/// Connections outside the engines: LISTEN, a heartbeat, migrations at start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// Of each process.
+    pub per_process: u32,
+    /// Of the container as a whole.
+    pub per_pod: u32,
+}
+
+/// One client-side pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// Its name among the container's engines.
+    pub name: String,
+    /// How many of it each process has.
+    pub count: u32,
+    /// The smallest limit that is safe.
+    pub min: u32,
+    /// The largest limit that is wanted; never below `min`.
+    pub max: u32,
+    /// overflow = floor(limit × percent ÷ 100).
+    pub overflow_percent: u8,
+    /// It holds one connection per thread, so never more than its process has threads.
+    pub per_thread: bool,
+    /// The limit it takes without dbbudget.
+    pub as_written: Written,
+}
+
+/// What an engine opens without dbbudget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// At most this many.
+    Limit(u32),
+    /// This many or more: the number follows something that is not known.
+    AtLeast(u32),
+    /// As many as it is asked for.
+    Unlimited,
+}
+
+impl Written {
+    /// The limit, or its lower bound; nothing where there is none.
+    #[must_use]
+    pub const fn limit(self) -> Option<u32> {
+        match self {
+            Self::Limit(n) | Self::AtLeast(n) => Some(n),
+            Self::Unlimited => None,
+        }
+    }
+}
+
+/// A limit that bounds nothing, for engines that no setting outside their code can bound.
+pub const UNLIMITED: u32 = u32::MAX;
+
+/// A limit as clients are told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Connections kept; at least 1.
+    pub pool: u32,
+    /// Connections opened on top.
+    pub overflow: u32,
+}
+
+impl Engine {
+    /// Divides a limit into pool and overflow.
+    #[must_use]
+    pub fn split(&self, limit: u32) -> Split {
+        let percent = u64::from(self.overflow_percent.min(99));
+        let overflow = u32::try_from(u64::from(limit) * percent / 100).unwrap_or(0);
+        Split { pool: limit - overflow, overflow }
+    }
+
+    /// What one such engine can hold under a limit (nothing: unlimited).
+    fn holds(&self, limit: Option<u32>, threads: Option<u32>) -> Connections {
+        let limit = limit.filter(|&n| n != UNLIMITED);
+        let bound = match (limit, threads.filter(|_| self.per_thread)) {
+            (Some(limit), Some(threads)) => Some(limit.min(threads)),
+            (limit, threads) => limit.or(threads),
+        };
+        bound.map_or(Connections::UNBOUNDED, Connections::from)
+    }
+}
+
+impl Shape {
+    /// All engines in the pod's order: the order of every list of limits.
+    pub fn engines(&self) -> impl Iterator<Item = &Engine> {
+        self.containers.iter().flat_map(|c| &c.engines)
+    }
+
+    /// Whether every number of processes is known.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.containers.iter().all(|c| matches!(c.processes, Count::Known(_)))
+    }
+
+    /// Whether what the pod holds as written is known, too.
+    #[must_use]
+    pub fn is_certain_as_written(&self) -> bool {
+        self.is_certain() && self.engines().all(|e| !matches!(e.as_written, Written::AtLeast(_)))
+    }
+
+    /// What a pod holds as its template is written.
+    #[must_use]
+    pub fn as_written(&self) -> Connections {
+        self.holds(&mut |_, engine| engine.as_written.limit())
+    }
+
+    /// What a pod holds with these limits, in the order of [`Shape::engines`]. A limit that is not listed counts as
+    /// the engine's minimum.
+    #[must_use]
+    pub fn with_limits(&self, limits: &[u32]) -> Connections {
+        self.holds(&mut |i, engine| Some(limits.get(i).copied().unwrap_or(engine.min)))
+    }
+
+    /// What a pod holds with every engine at its minimum.
+    #[must_use]
+    pub fn at_minimum(&self) -> Connections {
+        self.with_limits(&[])
+    }
+
+    /// `max(Σ containers + Σ sidecars, max over init containers (it + the sidecars started before it))`.
+    pub(super) fn holds(&self, limit: &mut dyn FnMut(usize, &Engine) -> Option<u32>) -> Connections {
+        let (mut first, mut mains, mut sidecars, mut starting) =
+            (0, Connections::ZERO, Connections::ZERO, Connections::ZERO);
+        for container in &self.containers {
+            let held = container.holds(first, limit);
+            first += container.engines.len();
+            match container.role {
+                Role::Main => mains = mains + held,
+                Role::Sidecar => sidecars = sidecars + held,
+                Role::Init => starting = starting.max(held + sidecars),
+            }
+        }
+        starting.max(mains + sidecars)
+    }
+}
+
+impl Container {
+    /// `processes × (Σ count × limit + extra.perProcess) + extra.perPod`.
+    fn holds(&self, first: usize, limit: &mut dyn FnMut(usize, &Engine) -> Option<u32>) -> Connections {
+        let engines = self.engines.iter().enumerate();
+        let process: Connections = engines
+            .map(|(i, engine)| engine.holds(limit(first + i, engine), self.threads) * u64::from(engine.count))
+            .sum();
+        (process + self.extra.per_process.into()) * u64::from(self.processes.lower_bound()) + self.extra.per_pod.into()
+    }
+
+    /// What the container holds with these limits, the first of which is the one of its own first engine.
+    #[must_use]
+    pub fn with_limits(&self, limits: &[u32]) -> Connections {
+        self.holds(0, &mut |i, engine| Some(limits.get(i).copied().unwrap_or(engine.min)))
+    }
+
+    /// What the container holds as its template is written.
+    #[must_use]
+    pub fn as_written(&self) -> Connections {
+        self.holds(0, &mut |_, engine| engine.as_written.limit())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine(min: u32, as_written: Option<u32>) -> Engine {
+        let as_written = as_written.map_or(Written::Unlimited, Written::Limit);
+        Engine { name: "default".into(), count: 1, min, max: 10, overflow_percent: 40, per_thread: false, as_written }
+    }
+
+    fn container(role: Role, processes: u32, engines: Vec<Engine>) -> Container {
+        Container {
+            name: "c".into(),
+            role,
+            processes: Count::Known(processes),
+            threads: None,
+            extra: Extra::default(),
+            engines,
+        }
+    }
+
+    #[test]
+    fn mlflow_with_the_smallest_safe_pools_holds_eight() {
+        let mlflow = Container {
+            extra: Extra { per_process: 0, per_pod: 4 },
+            engines: vec![Engine { count: 2, ..engine(2, Some(15)) }],
+            ..container(Role::Main, 1, vec![])
+        };
+        let shape = Shape { containers: vec![mlflow] };
+        assert_eq!(shape.at_minimum(), Connections::new(8)); // 1 × (2 × 2) + 4
+        assert_eq!(shape.as_written(), Connections::new(34)); // 1 × (2 × 15) + 4
+    }
+
+    #[test]
+    fn init_containers_count_at_their_largest_not_in_sum() {
+        let five = || vec![engine(5, Some(5))];
+        let shape = |roles: &[(Role, u32)]| Shape {
+            containers: roles.iter().map(|&(role, processes)| container(role, processes, five())).collect(),
+        };
+        assert_eq!(shape(&[(Role::Init, 1), (Role::Main, 1)]).at_minimum(), Connections::new(5));
+        assert_eq!(shape(&[(Role::Init, 3), (Role::Main, 1)]).at_minimum(), Connections::new(15));
+        // A sidecar started before the init container runs beside it, one started after does not.
+        assert_eq!(shape(&[(Role::Sidecar, 1), (Role::Init, 3), (Role::Main, 1)]).at_minimum(), Connections::new(20));
+        assert_eq!(shape(&[(Role::Init, 3), (Role::Sidecar, 1), (Role::Main, 1)]).at_minimum(), Connections::new(15));
+    }
+
+    #[test]
+    fn threads_bound_only_clients_that_connect_per_thread() {
+        let threaded = |per_thread| {
+            let engines = vec![Engine { per_thread, ..engine(1, None) }];
+            Shape { containers: vec![Container { threads: Some(8), ..container(Role::Main, 2, engines) }] }
+        };
+        assert_eq!(threaded(true).as_written(), Connections::new(16));
+        assert_eq!(threaded(true).with_limits(&[3]), Connections::new(6));
+        assert_eq!(threaded(false).as_written(), Connections::UNBOUNDED);
+    }
+
+    #[test]
+    fn a_split_keeps_at_least_one_in_the_pool() {
+        for limit in 1..200 {
+            for overflow_percent in 0..=99 {
+                let split = Engine { overflow_percent, ..engine(1, None) }.split(limit);
+                assert!(split.pool >= 1 && split.pool + split.overflow == limit, "{limit} at {overflow_percent} %");
+            }
+        }
+    }
+}

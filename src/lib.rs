@@ -1,0 +1,6 @@
+//! Keeps many workloads under one database's connection cap.
+//!
+//! Read `budget` first: it is the arithmetic, and needs nothing but the standard library. The README tells how the
+//! rest fits around it.
+
+pub mod budget;
