@@ -4,3 +4,5 @@
 //! rest fits around it.
 
 pub mod budget;
+#[cfg(feature = "operator")]
+pub mod catalogue;
