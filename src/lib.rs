@@ -3,6 +3,8 @@
 //! Read `budget` first: it is the arithmetic, and needs nothing but the standard library. The README tells how the
 //! rest fits around it.
 
+#[cfg(feature = "operator")]
+pub mod api;
 pub mod budget;
 #[cfg(feature = "operator")]
 pub mod catalogue;
