@@ -5,6 +5,10 @@
 
 #[cfg(feature = "operator")]
 pub mod api;
+#[cfg(feature = "operator")]
+pub mod assess;
 pub mod budget;
 #[cfg(feature = "operator")]
 pub mod catalogue;
+#[cfg(feature = "operator")]
+pub mod workload;

@@ -1,0 +1,36 @@
+//! What a workload's pods and processes make uncertain.
+
+use crate::assess::claims::Drawing;
+use crate::assess::finding::{About, Finding, Rule};
+use crate::assess::snapshot::Snapshot;
+use crate::budget::shape::Count;
+use crate::workload::Replicas;
+
+pub(super) fn findings(drawing: &Drawing, snapshot: &Snapshot) -> Vec<Finding> {
+    let about = || About::Object(drawing.key.clone());
+    let mut findings = Vec::new();
+    for container in &drawing.built {
+        let processes = &container.running.processes;
+        let name = if container.name.is_empty() { "the container" } else { &container.name };
+        if container.running.follows_node_cpus {
+            let message = format!("how many processes {name} runs follows the CPUs of the node: {}", processes.from);
+            let fix = "set the number in the command or in processes.count; plan counts with --node-cpus N";
+            findings.push(Finding::new(Rule::NodeCpuDefault, about(), container.pointer.clone(), message, fix));
+        } else if matches!(processes.value, Count::AtLeast(_)) {
+            let message = format!("how many processes {name} runs is not known: {}", processes.from);
+            let fix = "say it in the claim: containers[].processes: {count: N} or {env: NAME}";
+            findings.push(Finding::new(Rule::WorkersUnknown, about(), container.pointer.clone(), message, fix));
+        }
+    }
+    let Some(workload) = &drawing.workload else { return findings };
+    if workload.overlaps && drawing.size_for.is_none() {
+        let message = "its runs may overlap without bound (concurrencyPolicy Allow); one run is counted";
+        let fix = "set concurrencyPolicy: Forbid, or sizeFor in the claim";
+        findings.push(Finding::new(Rule::CronJobOverlap, about(), "/spec/concurrencyPolicy", message, fix));
+    }
+    if workload.replicas == Replicas::PerNode && snapshot.nodes.count.is_none() {
+        let message = "how many nodes it runs on is not known; one is counted";
+        findings.push(Finding::new(Rule::NodesUnknown, about(), "/spec", message, "plan counts with --nodes N"));
+    }
+    findings
+}

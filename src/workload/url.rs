@@ -1,0 +1,113 @@
+//! What a connection URL or keyword string says about pools. Credentials are never kept.
+
+/// Where a parameter list stands in a connection string, and what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameters {
+    /// `scheme` of a URL, such as `postgresql+asyncpg`; empty for a keyword string.
+    pub scheme: String,
+    /// Port, where one is given.
+    pub port: Option<u16>,
+    /// Host, database and user's suffix are not kept: only a fingerprint of where it leads, for "the same database".
+    pub pairs: Vec<(String, String)>,
+}
+
+/// Schemes of database URLs. A `+driver` may follow, and `jdbc:` precede.
+const SCHEMES: [&str; 14] = [
+    "postgres",
+    "postgresql",
+    "cockroachdb",
+    "mysql",
+    "mariadb",
+    "ecto",
+    "postgis",
+    "asyncpg",
+    "psycopg",
+    "psycopg2",
+    "r2dbc",
+    "redshift",
+    "pgsql",
+    "timescaledb",
+];
+
+/// Reads a connection string; nothing if it is none.
+#[must_use]
+pub fn parameters(text: &str) -> Option<Parameters> {
+    let text = text.trim();
+    let text = text.strip_prefix("jdbc:").unwrap_or(text);
+    match text.split_once("://") {
+        Some((scheme, rest)) => {
+            let family = scheme.split(['+', ':']).next().unwrap_or(scheme).to_ascii_lowercase();
+            if !SCHEMES.contains(&family.as_str()) {
+                return None;
+            }
+            let rest = rest.split('#').next().unwrap_or(rest);
+            let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+            let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+            let host = place.rsplit('@').next().unwrap_or(place).split('/').next().unwrap_or_default();
+            let port = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+            Some(Parameters { scheme: scheme.to_ascii_lowercase(), port, pairs: pairs.collect() })
+        }
+        None => keywords(text),
+    }
+}
+
+/// `host=db port=5432 …`, or `Host=db;Maximum Pool Size=3`.
+fn keywords(text: &str) -> Option<Parameters> {
+    let separator = if text.contains(';') { ';' } else { ' ' };
+    let mut pairs = Vec::new();
+    for pair in text.split(separator).filter(|p| !p.trim().is_empty()) {
+        let (name, value) = pair.split_once('=')?;
+        pairs.push((name.trim().to_owned(), value.trim().trim_matches('\'').to_owned()));
+    }
+    let named = |wanted: &str| pairs.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    named("host").or_else(|| named("server")).or_else(|| named("dbname"))?;
+    let port = named("port").and_then(|(_, port)| port.parse().ok());
+    Some(Parameters { scheme: String::new(), port, pairs })
+}
+
+impl Parameters {
+    /// The value of a parameter; of a repeated one the first or the last.
+    #[must_use]
+    pub fn get(&self, name: &str, last: bool) -> Option<&str> {
+        let mut found =
+            self.pairs.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        if last { found.next_back() } else { found.next() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Vec<(String, String)> {
+        parameters(text).unwrap().pairs
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.into(), value.into())
+    }
+
+    #[test]
+    fn urls_of_every_dress() {
+        let expected = [pair("pool_size", "1"), pair("max overflow", "0")];
+        assert_eq!(pairs("postgresql+asyncpg://u:p@h:5432/d?pool_size=1&max%20overflow=0#x"), expected);
+        assert_eq!(pairs("jdbc:postgresql://h/d?ApplicationName=a"), [pair("ApplicationName", "a")]);
+        assert_eq!(pairs("Host=h;Maximum Pool Size=3")[1], pair("Maximum Pool Size", "3"));
+        assert_eq!(pairs("host=h dbname=d user='u'")[2], pair("user", "u"));
+        assert_eq!(parameters("postgres://u:p%3A@h:6543/d").unwrap().port, Some(6543));
+        assert!(parameters("https://example.test/?a=b").is_none());
+        assert!(parameters("just some words").is_none());
+        assert!(parameters("a=b").is_none());
+    }
+
+    #[test]
+    fn broken_encoding_is_left_alone() {
+        assert_eq!(pairs("postgres://h/d?a=%zz&b=%2&%=1"), [pair("a", "%zz"), pair("b", "%2"), pair("%", "1")]);
+    }
+
+    #[test]
+    fn the_first_or_the_last_of_a_repeated_one() {
+        let url = parameters("postgres://h/d?pool=1&pool=2").unwrap();
+        assert_eq!((url.get("pool", false), url.get("pool", true)), (Some("1"), Some("2")));
+    }
+}
