@@ -11,4 +11,6 @@ pub mod budget;
 #[cfg(feature = "operator")]
 pub mod catalogue;
 #[cfg(feature = "operator")]
+pub mod manifests;
+#[cfg(feature = "operator")]
 pub mod workload;
