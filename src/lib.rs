@@ -11,6 +11,12 @@ pub mod budget;
 #[cfg(feature = "operator")]
 pub mod catalogue;
 #[cfg(feature = "operator")]
+pub mod cluster;
+#[cfg(feature = "operator")]
+pub mod controller;
+#[cfg(feature = "operator")]
 pub mod manifests;
+#[cfg(feature = "operator")]
+pub mod serve;
 #[cfg(feature = "operator")]
 pub mod workload;

@@ -1,0 +1,7 @@
+//! What is read from and written to the cluster, and to the databases it uses.
+
+pub mod answers;
+pub mod lease;
+pub mod postgres;
+pub mod view;
+pub mod write;

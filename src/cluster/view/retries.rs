@@ -1,0 +1,103 @@
+//! When a watch that failed is tried again.
+
+use std::time::{Duration, Instant};
+
+use kube_runtime::utils::Backoff;
+
+/// A quick first retry after the API server restarted, doubling, and never long without a look.
+///
+/// The stream calls `reset` for every event, and a watcher announces each list before it knows whether it may list; so
+/// what starts anew is decided by time alone.
+pub(super) struct Retries {
+    wait: Duration,
+    last: Instant,
+}
+
+impl Retries {
+    const FIRST: Duration = Duration::from_millis(200);
+    const LONGEST: Duration = Duration::from_secs(10);
+
+    pub(super) fn new() -> Self {
+        Self { wait: Self::FIRST, last: Instant::now() }
+    }
+
+    fn after(&mut self, now: Instant) -> Duration {
+        if now > self.last + Self::LONGEST * 2 {
+            self.wait = Self::FIRST;
+        }
+        self.last = now;
+        let wait = self.wait;
+        self.wait = (wait * 2).min(Self::LONGEST);
+        wait
+    }
+}
+
+impl Iterator for Retries {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(self.after(Instant::now()))
+    }
+}
+
+impl Backoff for Retries {
+    fn reset(&mut self) {}
+}
+
+/// Tells a permission that is missing from an API server that has just begun, which refuses everybody until it has read
+/// the roles.
+#[derive(Default)]
+pub(super) struct Refusals {
+    allowed_before: bool,
+    since: Option<Instant>,
+}
+
+impl Refusals {
+    /// As long as it may take to read the roles.
+    const BEGINNING: Duration = Duration::from_secs(10);
+
+    /// The watch was allowed.
+    pub(super) fn allowed(&mut self) {
+        *self = Self { allowed_before: true, since: None };
+    }
+
+    /// The watch was refused. Answers whether that is to be believed.
+    pub(super) fn refused(&mut self, now: Instant) -> bool {
+        let since = *self.since.get_or_insert(now);
+        !self.allowed_before || now >= since + Self::BEGINNING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_begin_quickly_never_stop_and_begin_anew_after_a_while() {
+        let mut retries = Retries::new();
+        let mut now = Instant::now();
+        let waits: Vec<u128> = (0..8)
+            .map(|_| {
+                let wait = retries.after(now);
+                Backoff::reset(&mut retries);
+                now += wait;
+                wait.as_millis()
+            })
+            .collect();
+        assert_eq!(waits, [200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]);
+        assert_eq!(retries.after(now + Duration::from_secs(30)), Retries::FIRST);
+    }
+
+    #[test]
+    fn a_permission_that_was_there_is_missed_only_after_a_while() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut refusals = Refusals::default();
+        assert!(refusals.refused(now), "nothing says that it was there");
+        refusals.allowed();
+        assert!(!refusals.refused(now));
+        assert!(!refusals.refused(now + 9 * second));
+        assert!(refusals.refused(now + 10 * second));
+        refusals.allowed();
+        assert!(!refusals.refused(now + 11 * second));
+    }
+}

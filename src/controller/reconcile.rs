@@ -1,0 +1,208 @@
+//! One look at one budget, in five verbs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use kube::api::DynamicObject;
+use serde::Serialize;
+use thiserror::Error;
+use tokio::sync::watch;
+
+use super::decide::{Decision, Mode, Update, decide};
+use super::events::notes;
+use crate::api::conditions::PERMANENT;
+use crate::api::parse::Name;
+use crate::cluster::view::item::{self, Item};
+use crate::cluster::view::{Shared, View};
+use crate::cluster::write::{Note, Object, WriteError, Writer};
+use crate::serve::health::Readiness;
+use crate::serve::metrics::Metrics;
+
+/// What every look needs.
+pub struct Context {
+    /// What is known.
+    pub shared: Shared,
+    /// How it is written.
+    pub writer: Writer,
+    /// Whether this replica may write.
+    pub leader: watch::Receiver<bool>,
+    /// Whether this replica can do its work.
+    pub ready: Readiness,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// How dbbudget was started.
+    pub mode: Mode,
+}
+
+/// Why a look did not end well.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// Something is not known yet.
+    #[error("still waiting for {}", .0.join(", "))]
+    Waiting(Vec<String>),
+    /// A write failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Another replica writes now.
+    #[error("this replica does not lead")]
+    NotLeader,
+}
+
+impl Failure {
+    /// The failure as a metric's label: one of a fixed list. Nothing: it is no error.
+    #[must_use]
+    pub fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Waiting(_) | Self::NotLeader => None,
+            Self::Write(error) => Some(error.kind()),
+        }
+    }
+
+    /// After which time to try again first; nothing: not at all.
+    #[must_use]
+    pub fn retry(&self) -> Option<Duration> {
+        match self {
+            Self::NotLeader | Self::Write(WriteError::Gone(_)) => None,
+            Self::Write(WriteError::Conflict(_)) => Some(Duration::from_millis(100)),
+            Self::Waiting(_) | Self::Write(WriteError::TimedOut(_) | WriteError::Failed { .. }) => {
+                Some(Duration::from_secs(1))
+            }
+            Self::Write(WriteError::Forbidden(_) | WriteError::Refused { .. }) => Some(Duration::from_secs(10)),
+        }
+    }
+}
+
+/// Brings the status of a budget and its claims up to date. `tries`: how often that failed in a row.
+///
+/// # Errors
+/// When something is not known yet, or was not written. Everything else is done all the same.
+pub async fn reconcile(context: &Context, name: &Name, tries: u32) -> Result<(), Failure> {
+    let started = Instant::now();
+    let (decision, waiting) = {
+        let view = context.shared.read(); // gather: it is all in memory, and was parsed as it arrived
+        if !view.looks_at(&name.namespace) {
+            return Ok(());
+        }
+        let waiting = gather(&view, name, tries)?;
+        (decide(&view, name, &waiting, context.mode, Timestamp::now()), waiting)
+    };
+    if let Some(depends) = decision.depends_on_nodes
+        && context.shared.depends_on_nodes(name, depends)
+    {
+        context.shared.needs_changed();
+        gather(&context.shared.read(), name, 0)?; // without nodes this was a guess
+    }
+    let outcome = apply(context, &decision).await;
+    report(context, name, &decision, &outcome, started);
+    outcome.and(if waiting.is_empty() { Ok(()) } else { Err(Failure::Waiting(waiting)) })
+}
+
+/// How long a budget without any status waits before that is said on it.
+const PATIENCE: u32 = 1;
+/// How long a server may take to answer before its budget is judged without.
+const PATIENCE_WITH_SERVERS: u32 = 4;
+
+/// What is not known yet of a budget. Judging it all the same would tell people of missing workloads that are merely
+/// unread, so a budget that has a status keeps it.
+fn gather(view: &View, name: &Name, tries: u32) -> Result<Vec<String>, Failure> {
+    let mut waiting = view.unfilled(name);
+    if !view.is_listed() {
+        return Err(Failure::Waiting(waiting)); // a budget that is merely unread is not one that does not exist
+    }
+    if view.unanswered(name) && tries < PATIENCE_WITH_SERVERS {
+        waiting.push("the answer of its database server".into());
+    }
+    let said = view.budget(name).and_then(|b| b.status.as_ref()).is_some_and(|s| s.conditions.len() >= PERMANENT.len());
+    if !waiting.is_empty() && (said || tries < PATIENCE) {
+        return Err(Failure::Waiting(waiting));
+    }
+    Ok(waiting)
+}
+
+/// Writes at a time for one budget; it may have thousands of claims.
+const WRITES_AT_ONCE: usize = 8;
+
+/// Writes what differs. A write that fails keeps none of the others from being tried.
+async fn apply(context: &Context, decision: &Decision) -> Result<(), Failure> {
+    let mut failed = None;
+    if let Some(update) = decision.budget.as_ref().filter(|u| u.is_needed()) {
+        let before = update.before.as_ref().map_or(&[][..], |s| &s.conditions);
+        let notes = notes(before, &update.status.conditions);
+        failed = write(context, update, notes, item::budget).await.err();
+    }
+    let mut writes = Vec::new();
+    for update in decision.claims.iter().filter(|u| u.is_needed()) {
+        let before = update.before.as_ref().map_or(&[][..], |s| &s.conditions);
+        // Whether everything fits is the budget's event; the claim's are about itself.
+        let ready = |c: &&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| c.type_ != "WithinCapacity";
+        let of = |all: &[_]| all.iter().filter(ready).cloned().collect::<Vec<_>>();
+        let notes = notes(&of(before), &of(&update.status.conditions));
+        writes.push(write(context, update, notes, item::claim));
+    }
+    let mut outcomes = futures::stream::iter(writes).buffer_unordered(WRITES_AT_ONCE);
+    while let Some(outcome) = outcomes.next().await {
+        failed = failed.or(outcome.err());
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Writes one status, and then the events that go with it.
+async fn write<S: Serialize>(
+    context: &Context,
+    update: &Update<S>,
+    notes: Vec<Note>,
+    read: fn(DynamicObject) -> Item,
+) -> Result<(), Failure> {
+    let object = &update.object;
+    if !*context.leader.borrow() {
+        return Err(Failure::NotLeader);
+    }
+    let written = context.writer.status(object, &update.status).await;
+    context.metrics.written(object.kind.as_str(), outcome(&written));
+    // What was written is known at once, and not only when the watch brings it back.
+    let problem = format!("writing the status of a {}", object.kind.as_str());
+    match &written {
+        Ok(_) => context.ready.clear(&problem),
+        Err(WriteError::Forbidden(sentence)) => context.ready.problem(problem, sentence.clone()),
+        Err(_) => {}
+    }
+    let item = read(written?);
+    context.shared.change(|view| view.wrote(item));
+    for note in notes {
+        tell(context, object, &note).await;
+    }
+    Ok(())
+}
+
+async fn tell(context: &Context, object: &Object, note: &Note) {
+    tracing::info!(object = %object.name, kind = object.kind.as_str(), reason = note.reason, "{}", note.text);
+    if *context.leader.borrow() {
+        let published = context.writer.event(object, note).await;
+        context.metrics.written("event", outcome(&published));
+        if let Err(error) = published {
+            tracing::warn!("{error}"); // the status says the same, and stays
+        }
+    }
+}
+
+fn outcome<T>(written: &Result<T, WriteError>) -> &'static str {
+    written.as_ref().map_or_else(WriteError::kind, |_| "ok")
+}
+
+/// Metrics and logs.
+fn report(context: &Context, name: &Name, decision: &Decision, outcome: &Result<(), Failure>, started: Instant) {
+    match &decision.numbers {
+        // The other replica shows them from now on.
+        _ if !*context.leader.borrow() => {}
+        Some((numbers, workloads)) => context.metrics.budget(name, numbers, workloads),
+        None => context.metrics.forget_budget(name),
+    }
+    let error = outcome.as_ref().err().and_then(Failure::kind);
+    context.metrics.reconciled(started.elapsed(), error.map_or(Ok(()), Err));
+    match outcome {
+        Err(failure) if failure.kind().is_some() => tracing::warn!(budget = %name, "{failure}"),
+        _ => tracing::debug!(budget = %name, took = ?started.elapsed(), "looked"),
+    }
+}

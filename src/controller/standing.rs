@@ -1,0 +1,201 @@
+//! How a budget stands: its sums, and what its conditions say.
+
+use std::collections::BTreeSet;
+
+use super::conditions::{Said, Truth};
+use super::rows::Row;
+use super::sentences;
+use crate::api::conditions::{Type, fit, injected, observed, ready};
+use crate::api::parse::Budget;
+use crate::api::policy::{Enforcement, FailurePolicy};
+use crate::assess::{Assessment, Finding, Rule};
+use crate::budget::claim::Source;
+use crate::budget::connections::Connections;
+use crate::budget::fit::{Standing as Verdict, standing};
+use crate::cluster::answers::ProbeError;
+
+/// What a budget's conditions are computed from.
+pub struct Standing<'a> {
+    /// The budget.
+    pub budget: &'a Budget,
+    /// What fits.
+    pub assessment: &'a Assessment,
+    /// Its rows.
+    pub rows: &'a [Row],
+    /// Its failure policy.
+    pub failure_policy: FailurePolicy,
+    /// What dbbudget may not read: sentences that name the permission.
+    pub forbidden: &'a BTreeSet<String>,
+    /// Why the server did not tell its limits.
+    pub probe: Option<&'a ProbeError>,
+    /// dbbudget runs with `--mode observe`.
+    pub observes_only: bool,
+}
+
+/// The reason for probes that a Secret may not be read for.
+const MAY_NOT_READ_SECRET: &str = fit::SECRET_FORBIDDEN;
+
+impl Standing<'_> {
+    /// What pods can hold now, of what is allocatable.
+    #[must_use]
+    pub fn held(&self) -> Connections {
+        self.held_from(Source::Allocatable)
+    }
+
+    fn held_from(&self, source: Source) -> Connections {
+        self.rows.iter().filter(|row| row.source == source).map(|row| row.held).sum()
+    }
+
+    /// All conditions.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<Said> {
+        let mut said = vec![self.ready(), self.within_capacity(), self.injected(), self.observed()];
+        said.extend(self.rollout_blocked());
+        said.extend(conflicted(self.assessment.findings.iter()));
+        said
+    }
+
+    fn ready(&self) -> Said {
+        if !self.forbidden.is_empty() {
+            let text = format!("{}.", sentences::list(self.forbidden.iter().map(String::as_str), "; "));
+            return Said::new(Type::Ready, Truth::False, ready::FORBIDDEN, text);
+        }
+        let there = self.rows.iter().filter(|row| row.exists).count();
+        let mut text = vec![match there {
+            0 => "The spec was understood; no workload draws from this budget yet.".to_owned(),
+            1 => "The spec was understood, and 1 workload counted.".to_owned(),
+            n => format!("The spec was understood, and {n} workloads counted."),
+        }];
+        let absent: Vec<&str> = self.rows.iter().filter(|r| !r.exists).map(|r| r.shown.name.as_str()).collect();
+        if !absent.is_empty() {
+            text.push(format!("Not there yet: {}.", sentences::list(absent, ", ")));
+        }
+        text.extend(sentences::without_effect(self.budget, self.failure_policy));
+        let text = text.join(" ");
+        Said::new(Type::Ready, Truth::True, ready::PUBLISHED, text)
+    }
+
+    fn injected(&self) -> Said {
+        let reason = match self.budget.enforcement {
+            Enforcement::Observe => injected::NOT_ASKED,
+            Enforcement::Inject | Enforcement::Lease => injected::NOT_ACTIVE,
+        };
+        let text = sentences::not_injected(self.budget.enforcement, self.observes_only);
+        Said::new(Type::Injected, Truth::False, reason, text)
+    }
+
+    #[allow(clippy::unused_self)] // reads as its siblings do
+    fn observed(&self) -> Said {
+        let text = "The database is not watched: held is what running pods can open, not what they have open.";
+        Said::new(Type::Observed, Truth::Unknown, observed::NOT_ASKED, text)
+    }
+
+    fn within_capacity(&self) -> Said {
+        let (assessment, held) = (self.assessment, self.held());
+        let Some(capacity) = assessment.supply.capacity else { return self.capacity_unknown() };
+        let allocatable = capacity.allocatable();
+        let verdict = standing(&assessment.fit, Some(capacity), held, self.budget.thresholds);
+        let from_reserve = self.held_from(Source::Reserve);
+        let verdict = match verdict {
+            Verdict::Infeasible => Verdict::Infeasible,
+            _ if from_reserve > capacity.reserve => Verdict::Exceeded,
+            verdict => verdict,
+        };
+        let holding = sentences::held(held, allocatable);
+        let (truth, reason, text) = match verdict {
+            Verdict::Infeasible => {
+                let why = sentences::infeasible(self.budget, assessment, allocatable);
+                (Truth::False, fit::INFEASIBLE, format!("{why} {holding}"))
+            }
+            Verdict::Exceeded => {
+                (Truth::False, fit::EXCEEDED, self.exceeded(allocatable, from_reserve, capacity.reserve))
+            }
+            _ if !self.forbidden.is_empty() => {
+                let text =
+                    format!("The sum is not complete, because dbbudget may not read all of it: see Ready. {holding}");
+                (Truth::Unknown, fit::CAPACITY_UNKNOWN, text)
+            }
+            Verdict::DemandUnknown | Verdict::CapacityUnknown => {
+                (Truth::Unknown, fit::CAPACITY_UNKNOWN, self.demand_unknown(&holding))
+            }
+            _ if self.probe.is_some_and(|p| p.reason == MAY_NOT_READ_SECRET) => {
+                (Truth::Unknown, fit::SECRET_FORBIDDEN, holding)
+            }
+            Verdict::Healthy => (Truth::True, fit::HEALTHY, self.fits(&holding, allocatable)),
+            Verdict::Warning => (Truth::True, fit::WARNING, self.fits(&holding, allocatable)),
+            Verdict::Critical => (Truth::True, fit::CRITICAL, self.fits(&holding, allocatable)),
+        };
+        let text = match self.probe {
+            Some(error) => {
+                format!("{text} {}", sentences::counting_with_expected(&error.message, &assessment.supply.source))
+            }
+            None => text,
+        };
+        Said::new(Type::WithinCapacity, truth, reason, text)
+    }
+
+    fn fits(&self, holding: &str, allocatable: Connections) -> String {
+        format!("{holding} {}", sentences::peak(self.budget, self.assessment, allocatable))
+    }
+
+    fn exceeded(&self, allocatable: Connections, from_reserve: Connections, reserve: Connections) -> String {
+        let held = self.held();
+        let mut text = vec![sentences::held(held, allocatable)];
+        if held > allocatable {
+            text.push("The database may refuse the next one.".into());
+        }
+        if from_reserve > reserve {
+            text.push(format!("Pods that draw from the reserve can hold {from_reserve}, and it is {reserve}."));
+        }
+        text.push(sentences::peak(self.budget, self.assessment, allocatable));
+        text.join(" ")
+    }
+
+    fn capacity_unknown(&self) -> Said {
+        let reason = match self.probe {
+            Some(error) if error.reason == MAY_NOT_READ_SECRET => fit::SECRET_FORBIDDEN,
+            _ => fit::CAPACITY_UNKNOWN,
+        };
+        let why = sentences::capacity_unknown(self.budget, self.probe.map(|e| e.message.as_str()));
+        let text = format!("{why} Running pods can hold {}.", sentences::connections(self.held()));
+        Said::new(Type::WithinCapacity, Truth::Unknown, reason, text)
+    }
+
+    /// Who takes nobody knows how much.
+    fn demand_unknown(&self, holding: &str) -> String {
+        let uncertain = [Rule::WorkersUnknown, Rule::NodeCpuDefault, Rule::NodesUnknown];
+        let found = self.assessment.findings.iter().filter(|f| uncertain.contains(&f.rule));
+        format!(
+            "Not all that workloads can take is known, and what is known would fit. {} {holding}",
+            sentences::findings(found)
+        )
+    }
+
+    fn rollout_blocked(&self) -> Option<Said> {
+        let blocked: Vec<&Finding> = of_rules(&self.assessment.findings, &[Rule::RolloutBlocked]).collect();
+        let first = blocked.first()?;
+        let mut text = vec![format!("{}: {}.", first.about, first.message)];
+        let others: Vec<String> = blocked.iter().skip(1).map(|f| f.about.to_string()).collect();
+        if !others.is_empty() {
+            text.push(format!("The same holds for {}.", sentences::list(others.iter().map(String::as_str), ", ")));
+        }
+        text.push(format!("To let rollouts proceed: {}.", first.fix));
+        let text = text.join(" ");
+        Some(Said::new(Type::RolloutBlocked, Truth::True, "NoRoom", text))
+    }
+}
+
+fn of_rules<'a>(findings: &'a [Finding], rules: &'a [Rule]) -> impl Iterator<Item = &'a Finding> {
+    findings.iter().filter(|f| rules.contains(&f.rule))
+}
+
+/// Whether two budgets are about one engine or one database.
+#[must_use]
+pub fn conflicted<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<Said> {
+    let found: Vec<&Finding> =
+        findings.filter(|f| matches!(f.rule, Rule::SharedEngine | Rule::SharedDatabase)).collect();
+    let first = found.first()?;
+    let reason = if found.iter().any(|f| f.rule == Rule::SharedDatabase) { "SharedDatabase" } else { "SharedEngine" };
+    let messages = sentences::list(found.iter().map(|f| f.message.as_str()), "; ");
+    Some(Said::new(Type::Conflicted, Truth::True, reason, format!("{messages}. To end this: {}.", first.fix)))
+}

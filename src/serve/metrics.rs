@@ -1,0 +1,268 @@
+//! Metrics for Prometheus. Labels are names of budgets and workloads, and words from fixed lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::api::conditions::fit;
+use crate::api::parse::Name;
+
+/// What [`Metrics::encode`] writes.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Every reason of `WithinCapacity`: one series each, so that an alert can name the one it means.
+const FITS: [&str; 7] = [
+    fit::HEALTHY,
+    fit::WARNING,
+    fit::CRITICAL,
+    fit::EXCEEDED,
+    fit::INFEASIBLE,
+    fit::CAPACITY_UNKNOWN,
+    fit::SECRET_FORBIDDEN,
+];
+
+/// Numbers of one budget, in connections. `None`: unknown or unbounded, and no series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BudgetNumbers {
+    /// What clients can open at all.
+    pub hard: Option<i64>,
+    /// hard − reserve − outside.
+    pub allocatable: Option<i64>,
+    /// All that can be held at the same time.
+    pub peak: Option<i64>,
+    /// What started, unended pods can hold.
+    pub held: Option<i64>,
+    /// allocatable − held.
+    pub free: Option<i64>,
+    /// What waiting pods ask for.
+    pub waiting: Option<i64>,
+    /// The reason of `WithinCapacity`.
+    pub fit: &'static str,
+}
+
+/// Numbers of one workload, in connections. `None`: unbounded, and no series.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkloadNumbers {
+    /// Its namespace.
+    pub namespace: String,
+    /// Name of its row in the budget's status.
+    pub name: String,
+    /// What all its pods may hold together.
+    pub allocated: Option<i64>,
+    /// What they would hold as written, at the peak.
+    pub wanted: Option<i64>,
+    /// What they can hold now.
+    pub held: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfBudget {
+    namespace: String,
+    budget: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfFit {
+    namespace: String,
+    budget: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+struct OfWorkload {
+    namespace: String,
+    budget: String,
+    workload_namespace: String,
+    workload: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfError {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfWrite {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+/// Everything that is measured.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    budgets: [Family<OfBudget, Gauge>; 6],
+    fit: Family<OfFit, Gauge>,
+    workloads: [Family<OfWorkload, Gauge>; 3],
+    /// The series of each budget's workloads, so that those of a row that went are removed.
+    shown: Mutex<BTreeMap<Name, BTreeSet<OfWorkload>>>,
+    durations: Histogram,
+    errors: Family<OfError, Counter>,
+    writes: Family<OfWrite, Counter>,
+    leader: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("dbbudget"),
+            budgets: Default::default(),
+            fit: Family::default(),
+            workloads: Default::default(),
+            shown: Mutex::default(),
+            // Milliseconds for one budget of a few workloads; seconds only when the API server is slow.
+            durations: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]),
+            errors: Family::default(),
+            writes: Family::default(),
+            leader: Gauge::default(),
+        };
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        let budgets = [
+            ("capacity_connections", "Connections that clients can open at all"),
+            ("allocatable_connections", "Connections to share: capacity less reserve and outside consumers"),
+            ("peak_connections", "Connections that can be held at the same time; absent when unbounded or unknown"),
+            ("held_connections", "Connections that started, unended pods can hold; absent when unbounded"),
+            ("free_connections", "Allocatable less held; below zero when more is held than there is"),
+            ("waiting_connections", "Connections that waiting pods ask for"),
+        ];
+        for ((name, help), family) in budgets.into_iter().zip(&self.budgets) {
+            registry.register(name, help, family.clone());
+        }
+        registry.register("fit", "1 for the reason of the budget's condition WithinCapacity", self.fit.clone());
+        let workloads = [
+            ("workload_allocated_connections", "Connections that all pods of the workload may hold together"),
+            ("workload_wanted_connections", "Connections that its pods would hold as written, at the peak"),
+            ("workload_held_connections", "Connections that its pods can hold now"),
+        ];
+        for ((name, help), family) in workloads.into_iter().zip(&self.workloads) {
+            registry.register(name, help, family.clone());
+        }
+        registry.register(
+            "reconcile_duration_seconds",
+            "How long it took to bring one budget up to date",
+            self.durations.clone(),
+        );
+        registry.register("reconcile_errors", "Failed attempts to do so, by kind of error", self.errors.clone());
+        registry.register("api_writes", "Writes to the API server, by kind of object and outcome", self.writes.clone());
+        registry.register("leader", "1 on the replica that writes", self.leader.clone());
+        self
+    }
+
+    /// Shows a budget's numbers, and those of its workloads in place of the earlier ones.
+    pub fn budget(&self, name: &Name, numbers: &BudgetNumbers, workloads: &[WorkloadNumbers]) {
+        let BudgetNumbers { hard, allocatable, peak, held, free, waiting, fit } = *numbers;
+        let labels = of_budget(name);
+        let values = [hard, allocatable, peak, held, free, waiting];
+        self.budgets.iter().zip(values).for_each(|(family, value)| show(family, &labels, value));
+        for reason in FITS {
+            self.fit.get_or_create(&of_fit(name, reason)).set(i64::from(reason == fit));
+        }
+        let mut shown = self.shown();
+        let now: BTreeSet<_> = workloads.iter().map(|w| of_workload(name, w)).collect();
+        let before = shown.insert(name.clone(), now.clone()).unwrap_or_default();
+        before.difference(&now).for_each(|labels| self.forget_workload(labels));
+        for workload in workloads {
+            let labels = of_workload(name, workload);
+            let values = [workload.allocated, workload.wanted, workload.held];
+            self.workloads.iter().zip(values).for_each(|(family, value)| show(family, &labels, value));
+        }
+    }
+
+    /// Removes every series of a budget.
+    pub fn forget_budget(&self, name: &Name) {
+        let labels = of_budget(name);
+        self.budgets.iter().for_each(|family| show(family, &labels, None));
+        for reason in FITS {
+            self.fit.remove(&of_fit(name, reason));
+        }
+        let before = self.shown().remove(name).unwrap_or_default();
+        for labels in &before {
+            self.forget_workload(labels);
+        }
+    }
+
+    fn forget_workload(&self, labels: &OfWorkload) {
+        self.workloads.iter().for_each(|family| show(family, labels, None));
+    }
+
+    /// Counts an attempt to bring a budget up to date; an error by its kind, which is from a fixed list.
+    pub fn reconciled(&self, took: Duration, outcome: Result<(), &'static str>) {
+        self.durations.observe(took.as_secs_f64());
+        if let Err(kind) = outcome {
+            self.errors.get_or_create(&OfError { kind }).inc();
+        }
+    }
+
+    /// Counts a write to the API server. Both labels are from fixed lists.
+    pub fn written(&self, kind: &'static str, outcome: &'static str) {
+        self.writes.get_or_create(&OfWrite { kind, outcome }).inc();
+    }
+
+    /// Whether this replica writes.
+    pub fn leader(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// All of it, in the `OpenMetrics` text format.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut page = String::new();
+        // Writing to a String cannot fail; an empty page would be visible as a failed scrape.
+        if text::encode(&mut page, &self.registry).is_err() {
+            page.clear();
+        }
+        page
+    }
+
+    fn shown(&self) -> MutexGuard<'_, BTreeMap<Name, BTreeSet<OfWorkload>>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sets a series, or removes it.
+fn show<L>(family: &Family<L, Gauge>, labels: &L, value: Option<i64>)
+where
+    L: Clone + std::hash::Hash + Eq,
+{
+    match value {
+        Some(value) => {
+            family.get_or_create(labels).set(value);
+        }
+        None => {
+            family.remove(labels);
+        }
+    }
+}
+
+fn of_budget(name: &Name) -> OfBudget {
+    OfBudget { namespace: name.namespace.clone(), budget: name.name.clone() }
+}
+
+fn of_fit(name: &Name, reason: &'static str) -> OfFit {
+    OfFit { namespace: name.namespace.clone(), budget: name.name.clone(), reason }
+}
+
+fn of_workload(name: &Name, workload: &WorkloadNumbers) -> OfWorkload {
+    OfWorkload {
+        namespace: name.namespace.clone(),
+        budget: name.name.clone(),
+        workload_namespace: workload.namespace.clone(),
+        workload: workload.name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! What a scrape shows.
+
+use super::*;
+
+fn numbers(held: i64, fit: &'static str) -> BudgetNumbers {
+    BudgetNumbers {
+        hard: Some(15),
+        allocatable: Some(13),
+        peak: None,
+        held: Some(held),
+        free: Some(13 - held),
+        waiting: None,
+        fit,
+    }
+}
+
+fn workload(name: &str) -> WorkloadNumbers {
+    let (namespace, name) = ("astrid".into(), name.into());
+    WorkloadNumbers { namespace, name, allocated: Some(3), wanted: None, held: Some(2) }
+}
+
+#[test]
+fn a_budget_shows_what_is_known_and_leaves_nothing_behind() {
+    let metrics = Metrics::default();
+    let empty = metrics.encode();
+    let name = Name::new("astrid", "supabase");
+    metrics.budget(&name, &numbers(20, fit::EXCEEDED), &[workload("api"), workload("jobs")]);
+    let page = metrics.encode();
+    let of = "namespace=\"astrid\",budget=\"supabase\"";
+    for line in [
+        format!("dbbudget_free_connections{{{of}}} -7"),
+        format!("dbbudget_fit{{{of},reason=\"Exceeded\"}} 1"),
+        format!("dbbudget_fit{{{of},reason=\"Healthy\"}} 0"),
+        format!("dbbudget_workload_held_connections{{{of},workload_namespace=\"astrid\",workload=\"api\"}} 2"),
+    ] {
+        assert!(page.lines().any(|l| l == line), "no {line} in\n{page}");
+    }
+    for absent in ["dbbudget_peak_connections{", "dbbudget_waiting_connections{", "workload_wanted_connections{"] {
+        assert!(!page.contains(absent), "{absent} in\n{page}");
+    }
+
+    metrics.budget(&name, &numbers(4, fit::HEALTHY), &[workload("api")]);
+    let page = metrics.encode();
+    assert!(!page.contains("workload=\"jobs\""), "{page}");
+    assert!(page.contains(&format!("dbbudget_fit{{{of},reason=\"Exceeded\"}} 0")), "{page}");
+
+    metrics.forget_budget(&name);
+    assert_eq!(metrics.encode(), empty);
+}
+
+#[test]
+fn every_metric_says_what_it_is() {
+    let metrics = Metrics::default();
+    metrics.reconciled(Duration::from_millis(3), Err("Conflict"));
+    metrics.written("budget", "ok");
+    metrics.leader(true);
+    let page = metrics.encode();
+    for line in ["dbbudget_reconcile_errors_total{kind=\"Conflict\"} 1", "dbbudget_leader 1"] {
+        assert!(page.contains(line), "no {line} in\n{page}");
+    }
+    assert!(page.contains("dbbudget_api_writes_total{kind=\"budget\",outcome=\"ok\"} 1"), "{page}");
+    let help = page.lines().filter(|l| l.starts_with("# HELP dbbudget_")).count();
+    assert_eq!(help, page.lines().filter(|l| l.starts_with("# TYPE ")).count());
+}
