@@ -11,7 +11,11 @@ pub mod budget;
 #[cfg(feature = "operator")]
 pub mod catalogue;
 #[cfg(feature = "operator")]
+pub mod cli;
+#[cfg(feature = "operator")]
 pub mod cluster;
+#[cfg(feature = "operator")]
+pub mod commands;
 #[cfg(feature = "operator")]
 pub mod controller;
 #[cfg(feature = "operator")]

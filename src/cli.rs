@@ -1,0 +1,45 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{clients, plan, run};
+
+/// Keeps many Kubernetes workloads under one database's connection cap.
+#[derive(Debug, Parser)]
+#[command(name = "dbbudget", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit status: 0 well (plan: it fits), 1 plan: it does not fit, run: it failed, 2 bad input or usage."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what manifests need and get, before anything runs. No cluster needed
+    Plan(plan::Args),
+    /// Watch a cluster and keep the status of its budgets and claims true
+    Run(run::Args),
+    /// Show what each client software really opens and obeys
+    Clients {
+        /// A client or server program: everything that is known of it
+        name: Option<String>,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t)]
+        output: clients::Format,
+    },
+    /// Print the custom resource definitions as YAML
+    Crds {
+        /// Write one file per kind into this folder instead
+        #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+        write: Option<std::path::PathBuf>,
+    },
+    /// Print a completion script: `source <(dbbudget completion bash)`
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}

@@ -1,0 +1,6 @@
+//! What each command of `dbbudget` does. One room per command.
+
+pub mod clients;
+pub mod crds;
+pub mod plan;
+pub mod run;

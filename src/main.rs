@@ -1,0 +1,58 @@
+//! The `dbbudget` command.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use dbbudget::cli::{Cli, Command};
+use dbbudget::commands::{clients, crds, plan, run};
+
+/// Exit statuses beside those of `plan`.
+const FAILED: u8 = 1;
+const BAD_INPUT: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut out = anstream::stdout().lock();
+    let result =
+        start(Cli::parse().command, &mut out).and_then(|status| out.flush().map(|()| status).map_err(Into::into));
+    match result {
+        Ok(status) => ExitCode::from(status),
+        // `dbbudget plan … | head` closes the pipe: nothing is wrong.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("dbbudget: {error}");
+            ExitCode::from(BAD_INPUT)
+        }
+    }
+}
+
+fn start(command: Command, out: &mut dyn Write) -> Result<u8, Box<dyn std::error::Error>> {
+    match command {
+        Command::Plan(args) => Ok(plan::run(&args, &mut io::stdin(), out, &mut anstream::stderr())?),
+        Command::Run(args) => operate(args),
+        Command::Clients { name, output } => clients::run(name.as_deref(), output, out).map(|()| 0).map_err(Into::into),
+        Command::Crds { write: None } => Ok(out.write_all(crds::yaml()?.as_bytes()).map(|()| 0)?),
+        Command::Crds { write: Some(folder) } => crds::write(&folder).map(|()| 0).map_err(Into::into),
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "dbbudget", &mut script);
+            Ok(out.write_all(&script).map(|()| 0)?)
+        }
+    }
+}
+
+fn operate(args: run::Args) -> Result<u8, Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match runtime.block_on(run::run(args)) {
+        Ok(()) => Ok(0),
+        Err(error) => {
+            anstream::eprintln!("dbbudget: {error}");
+            Ok(FAILED)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) || error.source().is_some_and(is_broken_pipe)
+}
