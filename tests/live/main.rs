@@ -1,0 +1,20 @@
+//! Tests on a real API server, and where it matters a real PostgreSQL. `tests/cluster` starts the former; with
+//! `DBBUDGET_TEST_KUBECONFIG` an existing cluster is used. Nothing is skipped: what cannot start fails.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // How tests fail.
+
+mod answers;
+mod claims;
+mod cluster;
+mod crowd;
+mod election;
+mod events;
+mod late;
+mod numbers;
+mod operator;
+mod permissions;
+mod postgres;
+mod refusals;
+mod replicas;
+mod things;
+mod world;
