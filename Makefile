@@ -1,0 +1,54 @@
+# What there is to do. Each target installs or builds what it needs first, as root, or prints the line that does.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.PHONY: help demo test check crds bench cluster clean
+
+help: ## Show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## Watch it work on a real Kubernetes, in a minute; KEEP=1 leaves it running
+	@tests/prepare demo
+	@tests/demo/demo $(if $(KEEP),--keep)
+
+test: ## Run every level of the tests: values, documentation, a real cluster; with CI=true a minute of fuzzing too
+	@tests/prepare test
+	PATH="$$(tests/cluster/cluster bin):$$PATH" cargo test --locked --no-fail-fast
+	$(if $(CI),tests/fuzz/run 60)
+
+check: ## Check format, lints, documentation, dependencies, generated files and scripts
+	@tests/prepare check
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	@echo "# the core alone, which depends on nothing"
+	cargo build --locked --lib --no-default-features
+	diff <(cargo tree --locked --no-default-features -e normal --prefix none | cut -d' ' -f1) <(echo dbbudget)
+	@echo "# what enters the dependency tree"
+	cargo deny --locked check bans licenses sources
+	@if timeout 60 cargo deny --locked fetch db 2>/dev/null; then cargo deny --locked check --disable-fetch advisories; \
+	else echo "ADVISORIES NOT CHECKED: the database of rustsec.org cannot be reached from here"; fi
+	@echo "# crds/ is what the types in src/api say; if not: make crds"
+	@fresh=$$(mktemp -d); cargo run --locked -q -- crds --write $$fresh; diff -r crds $$fresh; rm -r $$fresh
+	shellcheck --check-sourced $$(grep -rlE --exclude-dir=target '^#!.*bash' .ci tests)
+
+crds: ## Write crds/ from the types in src/api
+	cargo run --locked -q -- crds --write crds
+
+bench: ## Measure dividing, planning and a cluster of 5000 pods
+	@tests/prepare cluster
+	cargo bench --locked
+	tests/bench/kwok
+
+cluster: ## Start a real Kubernetes on this machine and say how to use it
+	@tests/prepare cluster
+	@tests/cluster/cluster up >/dev/null
+	@if [ "$$(id -u)" = 0 ]; then tests/cluster/cluster node; else tests/cluster/cluster kwok 1; fi
+	@echo
+	@echo 'To use it:   eval "$$(tests/cluster/cluster env)" && kubectl apply -f crds && kubectl get nodes'
+	@echo 'To stop it:  tests/cluster/cluster down'
+
+clean: ## Stop the cluster of `make cluster` and delete what was compiled here; ~/.cache/dbbudget stays
+	tests/cluster/cluster down
+	cargo clean
