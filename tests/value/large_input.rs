@@ -77,7 +77,7 @@ fn one_budget() {
 #[test]
 fn merges() {
     let merged = |times: usize| {
-        let base = repeated(200_000, |i| format!("k{i}: 1, "));
+        let base = repeated(100_000, |i| format!("k{i}: 1, "));
         large(&format!("{BUDGET}---\nbase: &b {{{base}}}\nall:\n{}", "  - {<<: *b}\n".repeat(times))).1
     };
     assert!(merged(2).contains("no Kubernetes object"), "{}", merged(2));
