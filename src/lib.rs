@@ -21,6 +21,8 @@ pub mod controller;
 #[cfg(feature = "operator")]
 pub mod manifests;
 #[cfg(feature = "operator")]
+pub mod pod;
+#[cfg(feature = "operator")]
 pub mod serve;
 #[cfg(feature = "operator")]
 pub mod workload;

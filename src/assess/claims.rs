@@ -161,7 +161,8 @@ impl Claims {
         };
         let holder = workload.template_of.as_ref().and_then(|of| snapshot.workload(of));
         let template = workload.template.as_ref().or_else(|| holder.and_then(|w| w.template.as_ref()));
-        let ground = Ground { catalogue: &budget.catalogue, node_cpus: snapshot.nodes.cpus, key: &key, template };
+        let (catalogue, node_cpus, transaction) = (&*budget.catalogue, snapshot.nodes.cpus, budget.is_transaction());
+        let ground = Ground { catalogue, node_cpus, key: &key, template, transaction };
         let (shape, built) = build(asking.entry, &ground, findings);
         if let Some(twice) = claimed_already(&self.drawings, &key, &built) {
             findings.push(claimed_twice(asking, &key, &twice));

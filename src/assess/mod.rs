@@ -10,6 +10,7 @@
 //! | [`assessment`] | the answer for one budget |
 //! | [`finding`] | what people should know, and what to do |
 //! | [`injection`] | what is set in a container for its share? |
+//! | [`settings`] | what carries a share into a container, and what cannot be carried? |
 //! | [`rules`] | which findings there are |
 
 pub mod assessment;
@@ -18,6 +19,7 @@ pub mod claims;
 pub mod finding;
 pub mod injection;
 pub mod rules;
+pub mod settings;
 pub mod shape;
 pub mod snapshot;
 

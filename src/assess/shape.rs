@@ -1,9 +1,10 @@
 //! What each pod of a claimed workload holds, and where each of its numbers stands.
 
 use super::finding::{About, Finding, Rule};
+use super::settings::{Settings, Wanted};
 use crate::api::parse::{Container as Asked, Engine as AskedEngine, Entry, Number, Setting, SettingValue};
 use crate::budget::shape::{Container, Engine, Extra, Role, Shape, UNLIMITED, Written};
-use crate::catalogue::{Catalogue, Knob, Preset, Quantity, Zero};
+use crate::catalogue::{Catalogue, Knob, Preset, Quantity, UrlVariable, Zero};
 use crate::workload::Key;
 use crate::workload::command::words;
 use crate::workload::engines::{AsWritten, Knobs, as_written};
@@ -34,12 +35,28 @@ pub struct BuiltEngine {
     pub client: Option<String>,
     /// What sizes it from outside.
     pub knobs: Knobs,
+    /// What carries its share into the container.
+    pub settings: Settings,
     /// What it takes as written.
     pub written: AsWritten,
-    /// The template's own number counts as the limit.
+    /// `onConflict: Keep`.
     pub keep: bool,
     /// How a limit is split: overflow = floor(limit × percent ÷ 100).
     pub overflow_percent: u8,
+}
+
+impl BuiltEngine {
+    /// Whether the template's own number counts as the limit.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.keep && !(self.written.set.is_empty() && self.written.unseen.is_empty())
+    }
+
+    /// Whether a share sets how much it opens.
+    #[must_use]
+    pub fn is_sized(&self) -> bool {
+        !self.is_kept() && self.settings.size_engine()
+    }
 }
 
 /// What is built from, beside the entry.
@@ -53,6 +70,8 @@ pub struct Ground<'a> {
     pub key: &'a Key,
     /// Its template, where the kind has one.
     pub template: Option<&'a PodTemplate>,
+    /// The database is reached through a pooler in transaction mode.
+    pub transaction: bool,
 }
 
 /// Builds the shape of a workload's pods. A container that the template lacks is a finding, and counts nothing.
@@ -114,8 +133,10 @@ fn built(asked: &Asked, template: Template, ground: &Ground) -> Built {
         let misread = |k: &Knob| k.quantity == Some(Quantity::Overflow) && k.zero != Zero::Zero;
         // An overflow of 0 that the client would misread is never written: half of the limit is 1 at least.
         let percent = if knobs.env.iter().chain(&knobs.args).any(misread) { percent.max(50) } else { percent };
+        let (container, keep, transaction) = (&template, engine.keep, ground.transaction);
+        let settings = Wanted { container, knobs: &knobs, preset: preset_of(engine), keep, transaction }.settings();
         let (name, client) = (engine.name.clone(), engine.client.clone());
-        BuiltEngine { name, client, knobs, written, keep: engine.keep, overflow_percent: percent }
+        BuiltEngine { name, client, knobs, settings, written, keep, overflow_percent: percent }
     });
     let engines = engines.collect();
     Built { name: template.name.clone(), pointer: template.pointer.clone(), running, engines, template }
@@ -139,12 +160,15 @@ fn knobs(engine: &AskedEngine, preset: Option<&Preset>) -> Knobs {
         replace(&mut knobs.args, setting, None);
     }
     for url in &settings.url {
-        if !knobs.url_env.contains(&url.env) {
-            knobs.url_env.push(url.env.clone());
-        }
-        let own = knobs.url_own.entry(url.env.clone()).or_default();
+        let at = knobs.url_env.iter().position(|v| v.name == url.env).unwrap_or_else(|| {
+            knobs.url_env.push(UrlVariable { name: url.env.clone(), query: url.query, parameters: Vec::new() });
+            knobs.url_env.len() - 1
+        });
+        let (known, variable) = (&knobs.url, &mut knobs.url_env[at]);
+        variable.query = url.query;
         for setting in &url.parameters {
-            replace(own, setting, knobs.url.iter().find(|knob| knob.name == setting.name));
+            let like = known.iter().find(|knob| knob.name == setting.name);
+            replace(&mut variable.parameters, setting, like);
         }
     }
     knobs
@@ -230,8 +254,7 @@ fn engine(
 /// Between what an engine's limit can be set. What nothing outside the code can set stays what it is.
 fn bounds(asked: &AskedEngine, built: &BuiltEngine, preset: Option<&Preset>, threads: Option<u32>) -> (u32, u32) {
     let today = built.written.limit.limit();
-    let kept = built.keep && !(built.written.set.is_empty() && built.written.unseen.is_empty());
-    if kept || !built.knobs.size_engine() {
+    if !built.is_sized() {
         let fixed = today.unwrap_or(UNLIMITED);
         return (fixed, fixed);
     }

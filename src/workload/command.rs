@@ -17,7 +17,7 @@ pub struct Call<'a> {
 /// The words of a container's command, with a shell's one string taken apart.
 #[must_use]
 pub fn words(container: &Container) -> Vec<String> {
-    let words = &container.words;
+    let words = container.words();
     let is_shell = |w: &String| ["sh", "bash", "ash", "dash"].contains(&base_name(w));
     let takes_script = |w: &String| w.starts_with('-') && !w.starts_with("--") && w.ends_with('c');
     let shell = words.windows(2).position(|pair| is_shell(&pair[0]) && takes_script(&pair[1]));
@@ -28,7 +28,7 @@ pub fn words(container: &Container) -> Vec<String> {
             let lines = lines.collect::<Vec<_>>().join(" ; ");
             shlex::split(&lines).unwrap_or_else(|| lines.split_whitespace().map(ToOwned::to_owned).collect())
         }
-        None => words.clone(),
+        None => words,
     }
 }
 
@@ -42,7 +42,7 @@ pub fn call<'a>(container: &Container, catalogue: &'a Catalogue, assumed: Option
         (Some(call), None) => Some(call),
         (Some(_), Some(_)) => None, // several servers in one container: which number is whose, nobody can tell
         (None, _) => {
-            let server = assumed.filter(|_| !container.has_command)?;
+            let server = assumed.filter(|_| container.command.is_empty())?;
             Some(Call { server, args: words, env: Vec::new() })
         }
     }
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     fn container(words: &[&str]) -> Container {
-        Container { words: words.iter().map(|w| (*w).to_owned()).collect(), has_command: true, ..Container::default() }
+        Container { command: words.iter().map(|w| (*w).to_owned()).collect(), ..Container::default() }
     }
 
     fn found(words: &[&str]) -> Option<(String, Vec<String>)> {

@@ -1,13 +1,11 @@
 //! How many connections each engine takes as written.
 
-use std::collections::BTreeMap;
-
 use super::command::{call, flag_value, words};
 use super::processes::Context;
 use super::template::{Container, Shown};
 use super::url::parameters;
 use crate::budget::shape::Written;
-use crate::catalogue::{Knob, Preset, Quantity, Repeated, Zero};
+use crate::catalogue::{Knob, Preset, Quantity, Repeated, UrlVariable, Zero};
 
 /// What an engine takes as written, and what was noticed on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,12 +63,10 @@ pub struct Knobs {
     pub env: Vec<Knob>,
     /// Parameters of any of its URLs.
     pub url: Vec<Knob>,
-    /// Parameters of one variable's URL alone.
-    pub url_own: BTreeMap<String, Vec<Knob>>,
+    /// Variables that hold a URL, each with the parameters of that URL alone.
+    pub url_env: Vec<UrlVariable>,
     /// Flags.
     pub args: Vec<Knob>,
-    /// Variables that hold a URL.
-    pub url_env: Vec<String>,
 }
 
 impl Knobs {
@@ -81,33 +77,35 @@ impl Knobs {
         Self {
             env: preset.env.clone(),
             url: preset.url.parameters.clone(),
-            url_own: preset.url.env.iter().map(|v| (v.name.clone(), v.parameters.clone())).collect(),
+            url_env: preset.url.env.clone(),
             args: preset.args.clone(),
-            url_env: preset.url.env.iter().map(|v| v.name.clone()).collect(),
         }
     }
 
     /// Whether anything outside the code sizes the engine.
     #[must_use]
     pub fn size_engine(&self) -> bool {
-        let own = self.url_own.values().flatten();
+        let own = self.url_env.iter().flat_map(|variable| &variable.parameters);
         self.env.iter().chain(&self.url).chain(own).chain(&self.args).any(Knob::sizes_engine)
     }
 
     /// Parameters of a variable's URL: those of any, and its own, which replace them.
     pub fn of_url<'a>(&'a self, variable: &str) -> impl Iterator<Item = &'a Knob> {
-        let own = self.url_own.get(variable).map(Vec::as_slice).unwrap_or_default();
+        let own = self.url_env.iter().find(|v| v.name == variable).map(|v| v.parameters.as_slice()).unwrap_or_default();
         self.url.iter().filter(move |knob| own.iter().all(|o| o.name != knob.name)).chain(own)
     }
 }
 
 /// Variables of a container whose value is a connection URL or string, or whose name says so.
-pub fn url_variables<'a>(container: &'a Container, named: &'a [String]) -> impl Iterator<Item = (&'a str, &'a Shown)> {
+pub fn url_variables<'a>(
+    container: &'a Container,
+    named: &'a [UrlVariable],
+) -> impl Iterator<Item = (&'a str, &'a Shown)> {
     let looks = |name: &str| name.ends_with("DATABASE_URL") || name.ends_with("DATABASE_URI") || name.ends_with("_DSN");
     container.env.iter().filter_map(move |v| {
         let is_one = match &v.value {
             Shown::Value(text) => parameters(text).is_some(),
-            Shown::From(_) => looks(&v.name) || named.contains(&v.name),
+            Shown::From(_) => looks(&v.name) || named.iter().any(|n| n.name == v.name),
         };
         is_one.then_some((v.name.as_str(), &v.value))
     })

@@ -2,9 +2,11 @@
 //!
 //! | file | question it answers |
 //! |---|---|
+//! | [`owner`] | which workload does a pod belong to? |
 //! | [`read`] | how many replicas, replaced how, running which containers? |
 //! | [`template`] | which variables and command does a container have? |
 //! | [`command`] | which program does a command start, with which flags? |
+//! | [`flags`] | where does a flag's number stand? |
 //! | [`processes`] | how many processes and threads is that? |
 //! | [`engines`] | how many connections does each engine take as written? |
 //! | [`url`] | what does a connection URL say? |
@@ -12,6 +14,8 @@
 
 pub mod command;
 pub mod engines;
+pub mod flags;
+pub mod owner;
 pub mod processes;
 pub mod read;
 pub mod scaler;

@@ -117,8 +117,9 @@ fn expanded<'a>(container: &'a Container, text: &'a str) -> Result<&'a str, Stri
 
 /// A command as it may be shown: its program alone, for arguments may hold credentials.
 fn program(container: &Container) -> String {
-    let first = container.words.first().map_or("", String::as_str);
-    if container.words.len() > 1 { format!("{first} …") } else { first.to_owned() }
+    let words = container.words();
+    let first = words.first().cloned().unwrap_or_default();
+    if words.len() > 1 { format!("{first} …") } else { first }
 }
 
 fn without_call(context: &Context, assumed: Option<&Server>) -> Running {
@@ -126,7 +127,7 @@ fn without_call(context: &Context, assumed: Option<&Server>) -> Running {
     let container = context.container;
     let processes = match by_nature {
         Some((n, name)) => known(n, format!("{name} runs as {n} by nature")),
-        None if container.words.is_empty() => {
+        None if container.command.is_empty() && container.args.is_empty() => {
             unknown(format!("the template sets no command, and what the image {} starts is not known", container.image))
         }
         None => unknown(format!("the command `{}` is not recognised", program(container))),

@@ -1,10 +1,15 @@
 //! A pod template, trimmed to its containers' variables and commands.
 
+mod raw;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use crate::budget::shape::Role;
+
+pub(super) use raw::PodTemplate;
+use raw::{PodSpec, RawContainer, container};
 
 /// What each pod of a workload runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,14 +29,16 @@ pub struct Container {
     pub pointer: String,
     /// The image, for messages.
     pub image: String,
-    /// `command` and `args`.
-    pub words: Vec<String>,
-    /// Whether `command` is set; otherwise the image's entrypoint comes before the words.
-    pub has_command: bool,
+    /// `command`, as written; where it is empty, the image's entrypoint comes before the args.
+    pub command: Vec<String>,
+    /// `args`, as written.
+    pub args: Vec<String>,
     /// Its variables, in order.
     pub env: Vec<Variable>,
     /// Secrets, and ConfigMaps that are not at hand, whose keys become variables.
     pub env_from: Vec<String>,
+    /// Whether one of its `envFrom` is marked optional, so that its keys may be missing.
+    pub env_from_optional: bool,
 }
 
 /// One variable of a container.
@@ -45,6 +52,24 @@ pub struct Variable {
     pub pointer: String,
     /// The ConfigMap that has its value, if one does.
     pub config_map: Option<String>,
+    /// How the container comes to it.
+    pub origin: Origin,
+}
+
+/// How a container comes to a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `value`.
+    Literal,
+    /// `valueFrom` a key of a Secret or ConfigMap.
+    Key {
+        /// It may be missing.
+        optional: bool,
+    },
+    /// `valueFrom` something else.
+    Other,
+    /// A key of an `envFrom`.
+    Keys,
 }
 
 /// The ConfigMaps at hand of the workload's namespace, by name: their keys and values. Secrets are never at hand.
@@ -59,62 +84,6 @@ pub enum Shown {
     From(String),
 }
 
-/// `spec.template` as Kubernetes stores it.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(super) struct PodTemplate {
-    spec: Option<PodSpec>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct PodSpec {
-    init_containers: Option<Vec<RawContainer>>,
-    containers: Option<Vec<RawContainer>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawContainer {
-    name: String,
-    image: Option<String>,
-    command: Option<Vec<String>>,
-    args: Option<Vec<String>>,
-    env: Option<Vec<RawVariable>>,
-    env_from: Option<Vec<EnvFrom>>,
-    restart_policy: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawVariable {
-    name: String,
-    value: Option<String>,
-    value_from: Option<ValueFrom>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct ValueFrom {
-    secret_key_ref: Option<KeyRef>,
-    config_map_key_ref: Option<KeyRef>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct KeyRef {
-    name: String,
-    key: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct EnvFrom {
-    prefix: Option<String>,
-    secret_ref: Option<KeyRef>,
-    config_map_ref: Option<KeyRef>,
-}
-
 impl Template {
     /// Trims a template that stands at `pointer` (of its pod spec) in the workload.
     pub(super) fn new(raw: &PodTemplate, pointer: &str, config_maps: &ConfigMaps) -> Self {
@@ -126,6 +95,15 @@ impl Template {
         let mut containers = list(spec.init_containers.as_ref(), "initContainers", false);
         containers.extend(list(spec.containers.as_ref(), "containers", true));
         Self { containers }
+    }
+
+    /// The template that a pod of this JSON was made from, as far as the pod still shows it.
+    ///
+    /// # Errors
+    /// When its containers are not what Kubernetes stores.
+    pub fn of_pod(pod: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        let raw = PodTemplate { spec: pod.get("spec").map(PodSpec::deserialize).transpose()? };
+        Ok(Self::new(&raw, "/spec", &|_| None))
     }
 
     /// The containers that run beside each other for the pod's life, sidecars excepted.
@@ -144,71 +122,11 @@ impl Template {
     }
 }
 
-fn container(raw: &RawContainer, pointer: String, main: bool, config_maps: &ConfigMaps) -> Container {
-    let role = match (main, raw.restart_policy.as_deref()) {
-        (true, _) => Role::Main,
-        (false, Some("Always")) => Role::Sidecar,
-        (false, _) => Role::Init,
-    };
-    let words = raw.command.iter().flatten().chain(raw.args.iter().flatten()).cloned().collect();
-    let mut container = Container {
-        name: raw.name.clone(),
-        role,
-        pointer,
-        image: raw.image.clone().unwrap_or_default(),
-        words,
-        has_command: raw.command.as_ref().is_some_and(|c| !c.is_empty()),
-        env: Vec::new(),
-        env_from: Vec::new(),
-    };
-    // As the kubelet does: what comes later wins, and `env` wins over `envFrom`.
-    for (i, from) in raw.env_from.iter().flatten().enumerate() {
-        container.add_all(from, i, config_maps);
-    }
-    for (i, variable) in raw.env.iter().flatten().enumerate() {
-        let (value, config_map) = shown(variable, &container, config_maps);
-        let pointer = format!("/env/{i}");
-        container.env.push(Variable { name: variable.name.clone(), value, pointer, config_map });
-    }
-    container.words = container.words.iter().map(|word| container.expand(word)).collect();
-    container
-}
-
-/// What is shown of a variable, and the ConfigMap that has its value.
-fn shown(raw: &RawVariable, before: &Container, config_maps: &ConfigMaps) -> (Shown, Option<String>) {
-    let from = |kind: &str, r: &KeyRef| (Shown::From(format!("{kind} {}, key {}", r.name, r.key)), None);
-    match (&raw.value, &raw.value_from) {
-        (Some(value), _) => (Shown::Value(before.expand(value)), None),
-        (None, Some(ValueFrom { secret_key_ref: Some(r), .. })) => from("Secret", r),
-        (None, Some(ValueFrom { config_map_key_ref: Some(r), .. })) => match config_maps(&r.name) {
-            Some(data) => match data.get(&r.key) {
-                Some(value) => (Shown::Value(value.clone()), Some(r.name.clone())),
-                None => (Shown::From(format!("ConfigMap {}, which has no key {}", r.name, r.key)), None),
-            },
-            None => from("ConfigMap", r),
-        },
-        (None, Some(_)) => (Shown::From("the downward API".into()), None),
-        (None, None) => (Shown::Value(String::new()), None),
-    }
-}
-
 impl Container {
-    /// The keys of an `envFrom` entry as variables, or the name of what has them.
-    fn add_all(&mut self, from: &EnvFrom, at: usize, config_maps: &ConfigMaps) {
-        if let Some(secret) = &from.secret_ref {
-            return self.env_from.push(format!("Secret {}", secret.name));
-        }
-        let Some(reference) = &from.config_map_ref else { return };
-        let Some(data) = config_maps(&reference.name) else {
-            return self.env_from.push(format!("ConfigMap {}", reference.name));
-        };
-        let prefix = from.prefix.as_deref().unwrap_or_default();
-        self.env.extend(data.iter().map(|(key, value)| Variable {
-            name: format!("{prefix}{key}"),
-            value: Shown::Value(value.clone()),
-            pointer: format!("/envFrom/{at}"),
-            config_map: Some(reference.name.clone()),
-        }));
+    /// `command` and `args`, with `$(NAME)` replaced as the kubelet does, where the template shows NAME.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        self.command.iter().chain(&self.args).map(|word| self.expand(word)).collect()
     }
 
     /// Where a variable comes from, if that is a ConfigMap: ` of ConfigMap NAME`.

@@ -75,6 +75,35 @@ impl Parameters {
     }
 }
 
+/// A connection string with a parameter set: in the place of one that is there, else at the end. The value is written as
+/// it stands, and so is everything else.
+#[must_use]
+pub fn with_parameter(text: &str, name: &str, value: &str) -> String {
+    let Some((before, rest)) = text.split_once("://") else { return with_keyword(text, name, value) };
+    let (rest, fragment) = rest.find('#').map_or((rest, ""), |at| rest.split_at(at));
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let is_it = |pair: &str| form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(found, _)| found == name);
+    let mut pairs: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
+    let at = pairs.iter().position(|pair| is_it(pair));
+    let escaped: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    let pair = format!("{escaped}={value}");
+    pairs.retain(|pair| !is_it(pair));
+    pairs.insert(at.unwrap_or(pairs.len()), &pair);
+    format!("{before}://{place}?{}{fragment}", pairs.join("&"))
+}
+
+/// The same for `host=db port=5432 …` and `Host=db;Maximum Pool Size=3`.
+fn with_keyword(text: &str, name: &str, value: &str) -> String {
+    let separator = if text.contains(';') { ';' } else { ' ' };
+    let is_it = |pair: &str| pair.split_once('=').is_some_and(|(found, _)| found.trim().eq_ignore_ascii_case(name));
+    let mut pairs: Vec<&str> = text.split(separator).filter(|pair| !pair.trim().is_empty()).collect();
+    let at = pairs.iter().position(|pair| is_it(pair));
+    let pair = format!("{name}={value}");
+    pairs.retain(|pair| !is_it(pair));
+    pairs.insert(at.unwrap_or(pairs.len()), &pair);
+    pairs.join(&separator.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,5 +138,19 @@ mod tests {
     fn the_first_or_the_last_of_a_repeated_one() {
         let url = parameters("postgres://h/d?pool=1&pool=2").unwrap();
         assert_eq!((url.get("pool", false), url.get("pool", true)), (Some("1"), Some("2")));
+    }
+
+    #[test]
+    fn a_parameter_is_set_and_everything_else_stays() {
+        let set = |text: &str| with_parameter(text, "pool_max_conns", "$(N)");
+        assert_eq!(set("postgres://u:p%3A@h/d"), "postgres://u:p%3A@h/d?pool_max_conns=$(N)");
+        assert_eq!(set("postgres://h/d?a=%zz#top"), "postgres://h/d?a=%zz&pool_max_conns=$(N)#top");
+        assert_eq!(set("postgres://h/d?pool_max_conns=9&a=b"), "postgres://h/d?pool_max_conns=$(N)&a=b");
+        assert_eq!(set("postgres://h/d?pool%5Fmax_conns=9&pool_max_conns=8"), "postgres://h/d?pool_max_conns=$(N)");
+        assert_eq!(set("jdbc:postgresql://h/d?"), "jdbc:postgresql://h/d?pool_max_conns=$(N)");
+        assert_eq!(set("host=h dbname=d"), "host=h dbname=d pool_max_conns=$(N)");
+        let net = |text: &str| with_parameter(text, "Maximum Pool Size", "3");
+        assert_eq!(net("Host=h;maximum pool size=100;Username=u;"), "Host=h;Maximum Pool Size=3;Username=u");
+        assert_eq!(net("Host=h;Username=u"), "Host=h;Username=u;Maximum Pool Size=3");
     }
 }

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may use. Whatever is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("budget", &[]),
     ("catalogue", &["budget"]),
     ("api", &["catalogue", "budget"]),
     ("workload", &["api", "catalogue", "budget"]),
     ("assess", &["workload", "api", "catalogue", "budget"]),
+    ("pod", &["assess", "workload", "api", "catalogue", "budget"]),
     ("manifests", &["assess", "workload", "api", "catalogue", "budget"]),
     ("cluster", &["assess", "workload", "api", "catalogue", "budget"]),
     ("serve", &["api", "catalogue", "budget"]),

@@ -70,7 +70,7 @@ fn urls_and_flags_of_the_house() {
       args: [{flag: --max-conns, quantity: Limit}, {flag: --pool-wait, value: 5s}]
   workloads: [{name: api, target: {kind: Deployment}, client: house}]
 ";
-    let template = "{name: api, env: [{name: APP_URL, value: 'postgres://u@h/d?pool_max_conns=8'}]}";
+    let template = "{name: api, command: [api], env: [{name: APP_URL, value: 'postgres://u@h/d?pool_max_conns=8'}]}";
     let found = container(spec, template);
     assert_eq!(found["engines"][0]["asWritten"], 8);
     let url = json!({"APP_URL": {"pool_max_conns": "8", "pool_max_conn_idle_time": "30s"}});
@@ -96,8 +96,7 @@ fn what_a_claim_sets_is_injected_each_in_its_place() {
                   - {env: READ_URL, parameters: [{name: read_conns, quantity: Limit}]}
                 args: [{flag: --pool-wait, value: 5s}]
 ";
-    let template =
-        "{name: api, env: [{name: WRITE_URL, value: 'postgres://h/d'}, {name: READ_URL, value: 'postgres://h/d'}]}";
+    let template = "{name: api, command: [api], env: [{name: WRITE_URL, value: 'postgres://h/d'}, {name: READ_URL, value: 'postgres://h/d'}]}";
     let found = container(spec, template)["inject"].clone();
     assert_eq!(found["env"], json!({"POOL_TIMEOUT": "30"}));
     let url = json!({"WRITE_URL": {"max_conns": "4", "idle": "10s"}, "READ_URL": {"read_conns": "4"}});

@@ -3,7 +3,7 @@
 use dbbudget::budget::shape::Count;
 use dbbudget::catalogue::Catalogue;
 use dbbudget::workload::processes::{Context, running};
-use dbbudget::workload::template::{Container, Shown, Variable};
+use dbbudget::workload::template::{Container, Origin, Shown, Variable};
 
 /// A container with this command line, in which words such as `NAME=value` before the program are its variables.
 fn container(line: &str) -> Container {
@@ -12,10 +12,10 @@ fn container(line: &str) -> Container {
     while let Some((name, value)) = words.first().and_then(|w| w.split_once('=')) {
         let shown = if value == "?" { Shown::From("Secret s, key k".into()) } else { Shown::Value(value.to_owned()) };
         let pointer = String::new();
-        env.push(Variable { name: name.to_owned(), value: shown, config_map: None, pointer });
+        env.push(Variable { name: name.to_owned(), value: shown, config_map: None, pointer, origin: Origin::Literal });
         words.remove(0);
     }
-    Container { name: "c".into(), words, has_command: true, env, ..Container::default() }
+    Container { name: "c".into(), command: words, env, ..Container::default() }
 }
 
 fn found(line: &str, client: Option<&str>, node_cpus: Option<u32>) -> (Option<u32>, Option<u32>) {

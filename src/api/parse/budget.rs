@@ -50,6 +50,14 @@ pub struct Budget {
     pub ignore: Vec<String>,
 }
 
+impl Budget {
+    /// Whether the database is reached through a pooler in transaction mode.
+    #[must_use]
+    pub fn is_transaction(&self) -> bool {
+        matches!(self.capacity, Capacity::Known { endpoint: Some(Endpoint::Transaction), .. })
+    }
+}
+
 /// Where the number comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Capacity {

@@ -7,10 +7,9 @@ use crate::api::policy::Enforcement;
 use crate::assess::claims::Drawing;
 use crate::assess::finding::{About, Finding, Rule, Severity};
 use crate::assess::shape::{Built, BuiltEngine};
-use crate::budget::capacity::Endpoint;
 use crate::budget::fit::Row;
 use crate::budget::shape::Written;
-use crate::catalogue::{self, Need, Preset, Quantity};
+use crate::catalogue::{self, Need, Preset, Quantity, UrlVariable};
 use crate::workload::engines::{Effect, url_variables};
 use crate::workload::template::Shown;
 use crate::workload::url::parameters;
@@ -37,6 +36,7 @@ pub(super) fn findings(budget: &Budget, drawing: &Drawing, row: &Row) -> Vec<Fin
             findings.extend(view.without_knob());
             findings.extend(view.node_cpus());
             findings.extend(view.transaction_mode());
+            findings.extend(view.not_injected());
             findings.extend(view.overridden(limits.next().copied().flatten()));
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn findings(budget: &Budget, drawing: &Drawing, row: &Row) -> Vec<Fin
 
 /// Variables that would matter, and come from where the template does not show them.
 fn unseen(drawing: &Drawing, container: &Built) -> Vec<Finding> {
-    let named: Vec<String> = container.engines.iter().flat_map(|e| e.knobs.url_env.clone()).collect();
+    let named: Vec<UrlVariable> = container.engines.iter().flat_map(|e| e.knobs.url_env.clone()).collect();
     let urls = url_variables(&container.template, &named).filter_map(|(name, shown)| match shown {
         Shown::From(source) => Some(format!("{name} comes from {source}")),
         Shown::Value(_) => None,
@@ -169,11 +169,7 @@ impl View<'_> {
 
     /// Behind a pooler in transaction mode some clients need a switch.
     fn transaction_mode(&self) -> Option<Finding> {
-        let transaction = matches!(
-            self.budget.capacity,
-            crate::api::parse::Capacity::Known { endpoint: Some(Endpoint::Transaction), .. }
-        );
-        let preset = self.preset.filter(|_| transaction)?;
+        let preset = self.preset.filter(|_| self.budget.is_transaction())?;
         let needs = preset.transaction.as_ref().filter(|t| t.needs == Need::Switch)?;
         let template = &self.container.template;
         let urls: Vec<_> = url_variables(template, &self.engine.knobs.url_env).collect();
@@ -186,8 +182,14 @@ impl View<'_> {
             })
         };
         let in_env = |pair: &str| pair.split_once('=').is_some_and(|(name, value)| template.value(name) == Some(value));
+        let injected = |pair: &str| {
+            self.injects()
+                && self.engine.settings.all.iter().any(|s| pair.split_once('=').is_some_and(|p| s.is_switch(p)))
+        };
         let switches = needs.url.len() + needs.env.len();
-        if switches > 0 && needs.url.iter().all(|p| in_url(p)) && needs.env.iter().all(|p| in_env(p)) {
+        let url = needs.url.iter().all(|pair| in_url(pair) || injected(pair));
+        let env = needs.env.iter().all(|pair| in_env(pair) || injected(pair));
+        if switches > 0 && url && env {
             return None;
         }
         let mut ways: Vec<String> = needs.env.iter().map(|e| format!("set {e}")).collect();
@@ -198,9 +200,25 @@ impl View<'_> {
         Some(finding)
     }
 
+    /// Whether shares are carried into pods.
+    fn injects(&self) -> bool {
+        self.budget.enforcement != Enforcement::Observe
+    }
+
+    /// A share that nothing carries into the container.
+    fn not_injected(&self) -> Option<Finding> {
+        let left_alone = !self.engine.is_kept() && !self.engine.is_sized();
+        let missing = self.engine.settings.undelivered.first().filter(|_| self.injects() && left_alone)?;
+        let message = format!("{}, so the share is not set there and it runs as it is written", missing.why);
+        Some(self.finding(Rule::NotInjected, &missing.variable, message, missing.fix.clone()))
+    }
+
     /// Numbers of the template that the share overrides, or that it keeps.
     fn overridden(&self, limit: Option<u32>) -> Vec<Finding> {
-        let (Some(limit), false) = (limit, self.budget.enforcement == Enforcement::Observe) else { return Vec::new() };
+        let Some(limit) = limit.filter(|_| self.injects()) else { return Vec::new() };
+        if !self.engine.is_kept() && !self.engine.is_sized() {
+            return Vec::new();
+        }
         let percent = self.engine.overflow_percent;
         let overflow = u32::try_from(u64::from(limit) * u64::from(percent) / 100).unwrap_or(0);
         let shared = |quantity| match quantity {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::object::{NotUsed, Object};
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta, TypeMeta};
 use serde::Deserialize;
@@ -15,9 +15,10 @@ use crate::api::parse::{self, Budget, Claim, Fault, Name};
 use crate::api::policy::FailurePolicy;
 use crate::api::status::{BudgetStatus, ClaimStatus};
 use crate::api::{DatabaseBudget, DatabaseBudgetSpec, DatabaseClaim, DatabaseClaimSpec};
+use crate::workload::owner::{controller, owners};
 use crate::workload::read::{ReadError, workload};
 use crate::workload::scaler::{Scaler, scaler};
-use crate::workload::{Key, Workload, group_of};
+use crate::workload::{Key, Workload};
 
 /// An object of any kind that is watched.
 #[derive(Clone, Debug)]
@@ -228,32 +229,6 @@ impl PodStatus {
         let started = |s: &Option<State>| s.as_ref().is_some_and(|s| s.running.is_some() || s.terminated.is_some());
         containers().any(|c| started(&c.state) || started(&c.last_state))
     }
-}
-
-fn controller(meta: &ObjectMeta) -> Option<&OwnerReference> {
-    meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
-}
-
-/// The owner of a pod, and the workload behind it: a `ReplicaSet` is named after its Deployment and the hash of the
-/// template, which the pod carries as a label.
-fn owners(meta: &ObjectMeta, namespace: &str) -> Vec<Key> {
-    let Some(owner) = controller(meta) else { return Vec::new() };
-    let key = |group: &str, kind: &str, name: &str| Key {
-        group: group.to_owned(),
-        kind: kind.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    };
-    let mut keys = vec![key(group_of(&owner.api_version), &owner.kind, &owner.name)];
-    let behind =
-        [("pod-template-hash", "apps", "Deployment"), ("rollouts-pod-template-hash", "argoproj.io", "Rollout")];
-    if owner.kind == "ReplicaSet" {
-        keys.extend(behind.iter().filter_map(|(label, group, kind)| {
-            let hash = meta.labels.as_ref()?.get(*label)?;
-            Some(key(group, kind, owner.name.strip_suffix(hash)?.strip_suffix('-')?))
-        }));
-    }
-    keys
 }
 
 /// Reads a Job's owner.

@@ -1,0 +1,244 @@
+//! What a pod looks like with its shares.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::container::{Changes, UrlChange};
+use super::keys;
+use super::pinned::{self, Pinned, PinnedContainer};
+use super::strip::strip;
+use crate::api::parse::{Budget, Entry};
+use crate::api::status::WorkloadStatus;
+use crate::assess::injection::Share;
+use crate::assess::settings::{Place, Setting, UrlPlace, Value};
+use crate::assess::shape::{Built, Ground, build};
+use crate::budget::claim::Id;
+use crate::budget::connections::Connections;
+use crate::budget::shape::{Container, Count, Shape};
+use crate::workload::Key;
+use crate::workload::template::Template;
+
+/// A claim by which a pod draws from a budget.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawn<'a> {
+    /// The budget.
+    pub budget: &'a Budget,
+    /// The claim's row in its status.
+    pub claim: &'a Id,
+    /// What the claim says.
+    pub entry: &'a Entry,
+    /// The workload that the pod belongs to.
+    pub workload: &'a Key,
+    /// The row as published; nothing while none is.
+    pub published: Option<&'a WorkloadStatus>,
+}
+
+/// A pod with its shares.
+#[derive(Clone, Debug)]
+pub struct Injected {
+    /// The pod.
+    pub pod: Json,
+    /// What it was given.
+    pub pinned: Pinned,
+    /// Claims that were left out, and why.
+    pub left_out: Vec<String>,
+}
+
+/// Writes shares into a pod, the first claim first. A claim on an engine that an earlier one is about is left out, and so
+/// is one on a second budget of the same name, for the pod's keys could not tell the two apart.
+///
+/// # Errors
+/// When the pod's containers are not what Kubernetes stores.
+pub fn inject(pod: &Json, drawn: &[Drawn]) -> Result<Injected, serde_json::Error> {
+    let mut pod = pod.clone();
+    strip(&mut pod);
+    let template = Template::of_pod(&pod)?;
+    let mut writing = Writing::default();
+    for one in drawn {
+        writing.claim(one, &template);
+    }
+    let Writing { changes, annotations, pinned, left_out, .. } = writing;
+    for (pointer, changes) in changes {
+        if let Some(container) = pod.pointer_mut(&pointer) {
+            changes.make(container);
+        }
+    }
+    if !pinned.0.is_empty() {
+        let shape = serde_json::to_string(&pinned)?;
+        let all = annotate(&mut pod);
+        all.extend(annotations);
+        all.insert(keys::SHAPE.to_owned(), shape.into());
+    }
+    Ok(Injected { pod, pinned, left_out })
+}
+
+/// The pod's annotations, to be added to.
+fn annotate(pod: &mut Json) -> &mut Map<String, Json> {
+    let annotations = &mut pod["metadata"]["annotations"];
+    if !annotations.is_object() {
+        *annotations = json!({});
+    }
+    match annotations {
+        Json::Object(map) => map,
+        _ => unreachable!("it was made an object"),
+    }
+}
+
+/// What is gathered from all claims before anything is written.
+#[derive(Default)]
+struct Writing {
+    /// By JSON pointer of the container.
+    changes: Vec<(String, Changes)>,
+    annotations: Map<String, Json>,
+    pinned: Pinned,
+    left_out: Vec<String>,
+    engines: BTreeSet<(String, String)>,
+}
+
+impl Writing {
+    fn claim(&mut self, drawn: &Drawn, template: &Template) {
+        let budget = &drawn.budget.name;
+        let namesake = self.pinned.0.iter().find(|c| {
+            let (namespace, name) = c.budget.split_once('/').unwrap_or_default();
+            name == budget.name && namespace != budget.namespace
+        });
+        if let Some(other) = namesake {
+            self.left_out.push(format!("{budget} has the name of {}, from which this pod draws, too", other.budget));
+            return;
+        }
+        let transaction = drawn.budget.is_transaction();
+        let (catalogue, key, template) = (&*drawn.budget.catalogue, drawn.workload, Some(template));
+        let mut findings = Vec::new();
+        let ground = Ground { catalogue, node_cpus: None, key, template, transaction };
+        let (mut shape, built) = build(drawn.entry, &ground, &mut findings);
+        self.left_out.extend(findings.into_iter().map(|finding| finding.message));
+        let engines = || built.iter().flat_map(|c| c.engines.iter().map(|e| (c.name.clone(), e.name.clone())));
+        if let Some((container, engine)) = engines().find(|engine| self.engines.contains(engine)) {
+            self.left_out
+                .push(format!("{budget} is about the engine {container}/{engine}, which another claim counts"));
+            return;
+        }
+        if built.is_empty() {
+            return;
+        }
+        self.engines.extend(engines());
+        drawn.know_processes(&mut shape);
+        self.write(drawn, &shape, &built);
+    }
+
+    fn write(&mut self, drawn: &Drawn, shape: &Shape, built: &[Built]) {
+        let limits: Vec<Vec<Option<u32>>> =
+            shape.containers.iter().zip(built).map(|(container, built)| drawn.limits(container, built)).collect();
+        let containers: Vec<PinnedContainer> =
+            shape.containers.iter().zip(&limits).map(|(c, limits)| PinnedContainer::new(c, limits)).collect();
+        let claim = drawn.claim.to_string();
+        let claim = pinned::Claim { budget: drawn.budget.name.to_string(), claim, containers };
+        let per_pod = claim.holds();
+        self.pinned.0.push(claim);
+        for ((container, built), limits) in shape.containers.iter().zip(built).zip(&limits) {
+            let at = self.changes.iter().position(|(pointer, _)| *pointer == built.pointer).unwrap_or_else(|| {
+                self.changes.push((built.pointer.clone(), Changes::default()));
+                self.changes.len() - 1
+            });
+            let changes = &mut self.changes[at].1;
+            let mut one = Settling { drawn, container, built, per_pod, changes, annotations: &mut self.annotations };
+            one.engines(limits);
+        }
+    }
+}
+
+impl Drawn<'_> {
+    /// What follows the CPUs of the node, the leader knows better.
+    fn know_processes(&self, shape: &mut Shape) {
+        let published = self.published.and_then(|row| u32::try_from(row.processes?).ok());
+        if let ([container], Some(processes)) = (shape.containers.as_mut_slice(), published)
+            && container.processes.lower_bound() <= processes
+            && matches!(container.processes, Count::AtLeast(_))
+        {
+            container.processes = Count::Known(processes);
+        }
+    }
+
+    /// The limit of each engine: the published share, or the smallest while none is published. Engines that no share
+    /// sets have what they take as written.
+    fn limits(&self, container: &Container, built: &Built) -> Vec<Option<u32>> {
+        let rows = self.published.map(|row| row.engines.as_slice()).unwrap_or_default();
+        let published = |engine: &str| {
+            let row = rows.iter().find(|row| row.container == built.name && row.name == engine)?;
+            row.limit.and_then(|limit| u32::try_from(limit).ok()).filter(|limit| *limit > 0)
+        };
+        let engines = container.engines.iter().zip(&built.engines);
+        let limits = engines.map(|(shape, engine)| {
+            if engine.is_sized() {
+                Some(published(&engine.name).unwrap_or(shape.min))
+            } else {
+                shape.as_written.limit()
+            }
+        });
+        limits.collect()
+    }
+}
+
+/// Writes the settings of one container.
+struct Settling<'a> {
+    drawn: &'a Drawn<'a>,
+    container: &'a Container,
+    built: &'a Built,
+    per_pod: Connections,
+    changes: &'a mut Changes,
+    annotations: &'a mut Map<String, Json>,
+}
+
+impl Settling<'_> {
+    fn engines(&mut self, limits: &[Option<u32>]) {
+        let engines = self.built.engines.iter().zip(&self.container.engines);
+        for ((built, engine), limit) in engines.zip(limits) {
+            let split = limit.filter(|_| built.is_sized()).map(|limit| engine.split(limit));
+            let share = Share { split, container: self.container, per_pod: self.per_pod };
+            for setting in &built.settings.all {
+                self.setting(setting, &engine.name, &share);
+            }
+        }
+    }
+
+    fn setting(&mut self, setting: &Setting, engine: &str, share: &Share) {
+        let Value::Number { quantity, zero } = &setting.value else { return self.constant(setting) };
+        let Some(number) = share.number(*quantity).filter(|n| *n > 0 || *zero) else { return };
+        let budget = &self.drawn.budget.name.name;
+        let key = keys::annotation(&self.built.name, budget, engine, *quantity);
+        self.annotations.insert(key.clone(), number.to_string().into());
+        if setting.place == Place::Variable {
+            return self.changes.bound(&setting.name, &key);
+        }
+        let variable = keys::variable(budget, engine, *quantity);
+        self.changes.bound(&variable, &key);
+        self.text(setting, format!("$({variable})"));
+    }
+
+    fn constant(&mut self, setting: &Setting) {
+        match (&setting.place, &setting.value) {
+            (Place::Variable, Value::Fixed(value)) => self.changes.fixed(&setting.name, value),
+            (Place::Variable, Value::PodName) => self.changes.pod_name(&setting.name),
+            (_, Value::Fixed(value)) => self.text(setting, value.clone()),
+            (_, Value::PodName | Value::Number { .. }) => {}
+        }
+    }
+
+    /// Writes text into a URL or a word.
+    fn text(&mut self, setting: &Setting, text: String) {
+        match &setting.place {
+            Place::Variable => {}
+            Place::Parameter { variable, url } => {
+                let how = match url {
+                    UrlPlace::Seen => UrlChange::InPlace,
+                    UrlPlace::Key(joint) => UrlChange::Renamed(*joint),
+                    UrlPlace::Keys(joint) => UrlChange::Over(*joint),
+                };
+                self.changes.parameter(variable, how, &setting.name, text);
+            }
+            Place::Flag(spot) => self.changes.word(spot.clone(), text),
+            Place::NewFlag(end) => self.changes.flag(*end, format!("{}={text}", setting.name)),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a pod was born with: the annotation `dbbudget.dev/shape`. Later claims do not reach back into running pods, so
+//! what a pod holds is told by what stands here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::budget::connections::Connections;
+use crate::budget::shape::{Container, Count, Engine, Extra, Role, Shape, Written};
+
+/// Everything that a pod draws, one entry for each claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pinned(pub Vec<Claim>);
+
+/// What a pod draws by one claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// The budget, as `namespace/name`.
+    pub budget: String,
+    /// The claim's row in the budget's status.
+    pub claim: String,
+    /// Its containers.
+    pub containers: Vec<PinnedContainer>,
+}
+
+/// One container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PinnedContainer {
+    /// Its name.
+    pub name: String,
+    /// When it runs: `init`, `sidecar`, or nothing for a main one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<PinnedRole>,
+    /// Its processes.
+    pub processes: u32,
+    /// Whether there may be more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
+    /// Threads of each, where they bound its connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+    /// Connections outside the engines, of each process.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub per_process: u32,
+    /// Of the container as a whole.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub per_pod: u32,
+    /// Its engines.
+    pub engines: Vec<PinnedEngine>,
+}
+
+/// When a container runs that is no main one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PinnedRole {
+    /// To its end, before the next one starts.
+    Init,
+    /// For the pod's life.
+    Sidecar,
+}
+
+/// One engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PinnedEngine {
+    /// Its name.
+    pub name: String,
+    /// How many of it in each process.
+    pub count: u32,
+    /// The limit it was given, or takes as written; nothing: it opens as many as it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Whether it holds one connection per thread.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_thread: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl Pinned {
+    /// Reads the annotation; nothing where it is not one of ours.
+    #[must_use]
+    pub fn read(annotation: &str) -> Option<Self> {
+        serde_json::from_str(annotation).ok()
+    }
+}
+
+impl Claim {
+    /// What a pod holds that was born with this.
+    #[must_use]
+    pub fn holds(&self) -> Connections {
+        let shape = Shape { containers: self.containers.iter().map(PinnedContainer::unpinned).collect() };
+        shape.as_written()
+    }
+}
+
+impl PinnedContainer {
+    /// Pins a container with the limits that its engines are given.
+    #[must_use]
+    pub fn new(container: &Container, limits: &[Option<u32>]) -> Self {
+        let engines = container.engines.iter().zip(limits).map(|(engine, limit)| PinnedEngine {
+            name: engine.name.clone(),
+            count: engine.count,
+            limit: *limit,
+            per_thread: engine.per_thread,
+        });
+        Self {
+            name: container.name.clone(),
+            role: match container.role {
+                Role::Main => None,
+                Role::Init => Some(PinnedRole::Init),
+                Role::Sidecar => Some(PinnedRole::Sidecar),
+            },
+            processes: container.processes.lower_bound(),
+            at_least: matches!(container.processes, Count::AtLeast(_)),
+            threads: container.threads,
+            per_process: container.extra.per_process,
+            per_pod: container.extra.per_pod,
+            engines: engines.collect(),
+        }
+    }
+
+    fn unpinned(&self) -> Container {
+        let engines = self.engines.iter().map(|engine| Engine {
+            name: engine.name.clone(),
+            count: engine.count,
+            min: 1,
+            max: 1,
+            overflow_percent: 0,
+            per_thread: engine.per_thread,
+            as_written: engine.limit.map_or(Written::Unlimited, Written::Limit),
+        });
+        Container {
+            name: self.name.clone(),
+            role: match self.role {
+                None => Role::Main,
+                Some(PinnedRole::Init) => Role::Init,
+                Some(PinnedRole::Sidecar) => Role::Sidecar,
+            },
+            processes: if self.at_least { Count::AtLeast(self.processes) } else { Count::Known(self.processes) },
+            threads: self.threads,
+            extra: Extra { per_process: self.per_process, per_pod: self.per_pod },
+            engines: engines.collect(),
+        }
+    }
+}
