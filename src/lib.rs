@@ -4,6 +4,8 @@
 //! rest fits around it.
 
 #[cfg(feature = "operator")]
+pub mod admission;
+#[cfg(feature = "operator")]
 pub mod api;
 #[cfg(feature = "operator")]
 pub mod assess;

@@ -96,6 +96,11 @@ impl Claim {
         let shape = Shape { containers: self.containers.iter().map(PinnedContainer::unpinned).collect() };
         shape.as_written()
     }
+
+    /// The limit of each engine, with its container and name.
+    pub fn limits(&self) -> impl Iterator<Item = (&str, &str, Option<u32>)> {
+        self.containers.iter().flat_map(|c| c.engines.iter().map(|e| (c.name.as_str(), e.name.as_str(), e.limit)))
+    }
 }
 
 impl PinnedContainer {

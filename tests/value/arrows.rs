@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may use. Whatever is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("budget", &[]),
     ("catalogue", &["budget"]),
     ("api", &["catalogue", "budget"]),
@@ -13,10 +13,26 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("assess", &["workload", "api", "catalogue", "budget"]),
     ("pod", &["assess", "workload", "api", "catalogue", "budget"]),
     ("manifests", &["assess", "workload", "api", "catalogue", "budget"]),
-    ("cluster", &["assess", "workload", "api", "catalogue", "budget"]),
+    ("cluster", &["pod", "assess", "workload", "api", "catalogue", "budget"]),
     ("serve", &["api", "catalogue", "budget"]),
-    ("controller", &["serve", "cluster", "assess", "workload", "api", "catalogue", "budget"]),
-    ("commands", &["controller", "serve", "cluster", "manifests", "assess", "workload", "api", "catalogue", "budget"]),
+    ("admission", &["serve", "cluster", "pod", "workload", "api", "catalogue", "budget"]),
+    ("controller", &["serve", "cluster", "pod", "assess", "workload", "api", "catalogue", "budget"]),
+    (
+        "commands",
+        &[
+            "admission",
+            "controller",
+            "serve",
+            "cluster",
+            "pod",
+            "manifests",
+            "assess",
+            "workload",
+            "api",
+            "catalogue",
+            "budget",
+        ],
+    ),
 ];
 
 fn sources(under: &Path) -> Vec<PathBuf> {
