@@ -1,6 +1,7 @@
 //! Objects as they arrive, read and trimmed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::object::{NotUsed, Object};
@@ -15,6 +16,8 @@ use crate::api::parse::{self, Budget, Claim, Fault, Name};
 use crate::api::policy::FailurePolicy;
 use crate::api::status::{BudgetStatus, ClaimStatus};
 use crate::api::{DatabaseBudget, DatabaseBudgetSpec, DatabaseClaim, DatabaseClaimSpec};
+use crate::pod::keys::SHAPE;
+use crate::pod::pinned::Pinned;
 use crate::workload::owner::{controller, owners};
 use crate::workload::read::{ReadError, workload};
 use crate::workload::scaler::{Scaler, scaler};
@@ -212,6 +215,7 @@ pub fn pod(object: &RawPod) -> Item {
         owners: owners(meta, &namespace),
         holds: object.status.as_ref().is_some_and(PodStatus::holds),
         terminating: meta.deletion_timestamp.is_some(),
+        pinned: meta.annotations.as_ref().and_then(|all| Pinned::read(all.get(SHAPE)?)).map(Arc::new),
         namespace,
         name,
     })

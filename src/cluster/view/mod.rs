@@ -19,7 +19,7 @@ pub mod locate;
 mod needs;
 mod objects;
 pub mod pods;
-mod retries;
+pub(super) mod retries;
 pub mod sources;
 mod workloads;
 
@@ -38,7 +38,7 @@ use crate::assess::snapshot::Nodes;
 use crate::cluster::answers::{Answer, ProbeError};
 use crate::workload::Key;
 use item::{Item, Version};
-use pods::{Holding, Pods};
+use pods::{Holder, Holding, Pods};
 use sources::{States, Watch};
 
 /// Budgets that a change concerns, existing or not: a claim may name one that does not exist.
@@ -141,6 +141,12 @@ impl View {
         self.budgets.get(name)
     }
 
+    /// A claim as it is stored.
+    #[must_use]
+    pub fn claim(&self, name: &Name) -> Option<&Stored<ClaimStatus>> {
+        self.claims.get(name)
+    }
+
     /// Names of all budgets, and of those that only claims speak of.
     #[must_use]
     pub fn all_budgets(&self) -> Concerned {
@@ -162,6 +168,11 @@ impl View {
     #[must_use]
     pub fn holding(&self, key: &Key) -> Holding {
         self.pods.holding(key)
+    }
+
+    /// The pods of a workload that hold connections.
+    pub fn holders<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Holder> {
+        self.pods.holders(key)
     }
 
     /// Why a budget's server did not tell its limits.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::View;
 use super::sources::{Need, SCALERS, Scope, Source, State, Watch, watches};
 use crate::api::parse::{Budget, Capacity, Entry, Name, Which};
+use crate::api::policy::{Enforcement, FailurePolicy};
 use crate::cluster::answers::Wanted;
+use crate::cluster::webhook::Namespaces;
 use crate::workload::Key;
 
 impl View {
@@ -57,6 +59,25 @@ impl View {
     pub fn wanted_watches(&self, confined: bool) -> BTreeSet<Watch> {
         let needs: BTreeSet<Need> = self.snapshot().budgets().flat_map(|b| self.needs(&b.name)).collect();
         watches(needs, confined)
+    }
+
+    /// Namespaces whose pods get shares, and what becomes of them while the webhook is away: the strictest of their budgets
+    /// decides.
+    #[must_use]
+    pub fn injected_namespaces(&self) -> Namespaces {
+        let mut namespaces = Namespaces::new();
+        for budget in self.snapshot().budgets().filter(|b| b.enforcement != Enforcement::Observe) {
+            let policy = self.budget(&budget.name).map(|b| b.failure_policy).unwrap_or_default();
+            let claims = self.snapshot().claims_on(&budget.name).map(|c| &c.name.namespace);
+            let own = (!budget.entries.is_empty()).then_some(&budget.name.namespace);
+            for namespace in claims.filter(|n| lets_in(budget, n)).chain(own).filter(|n| *n != "kube-system") {
+                let known = namespaces.entry(namespace.clone()).or_insert(policy);
+                if policy == FailurePolicy::Fail {
+                    *known = policy;
+                }
+            }
+        }
+        namespaces
     }
 
     /// The servers that budgets want asked.

@@ -1,7 +1,9 @@
 //! Pods that hold connections, by the workload they belong to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use crate::pod::pinned::Pinned;
 use crate::workload::Key;
 
 /// A pod, trimmed to what its connections depend on.
@@ -17,6 +19,17 @@ pub struct Pod {
     pub holds: bool,
     /// Whether it is on its way out. It holds until it is gone.
     pub terminating: bool,
+    /// What it was born with; nothing: it runs as it is written.
+    pub pinned: Option<Arc<Pinned>>,
+}
+
+/// A pod that holds connections, as far as its numbers go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Whether it is on its way out.
+    pub terminating: bool,
+    /// What it was born with.
+    pub pinned: Option<Arc<Pinned>>,
 }
 
 /// How many pods of a workload hold connections.
@@ -31,7 +44,7 @@ pub struct Holding {
 /// The pods that hold connections; others are not kept.
 #[derive(Debug, Default)]
 pub struct Pods {
-    by_owner: BTreeMap<Key, BTreeMap<String, bool>>,
+    by_owner: BTreeMap<Key, BTreeMap<String, Holder>>,
     /// Owners of each pod kept.
     owners: BTreeMap<(String, String), Vec<Key>>,
     /// The `CronJob` of a Job.
@@ -49,13 +62,14 @@ impl Pods {
             return self.remove(&id);
         }
         let known = self.owners.get(&id).is_some_and(|owners| *owners == pod.owners);
-        let same = |key: &Key| self.by_owner.get(key).and_then(|p| p.get(&pod.name)) == Some(&pod.terminating);
+        let holder = Holder { terminating: pod.terminating, pinned: pod.pinned.clone() };
+        let same = |key: &Key| self.by_owner.get(key).and_then(|p| p.get(&pod.name)) == Some(&holder);
         if known && pod.owners.iter().all(same) {
             return Vec::new();
         }
         let mut changed = self.remove(&id);
         for key in &pod.owners {
-            self.by_owner.entry(key.clone()).or_default().insert(pod.name.clone(), pod.terminating);
+            self.by_owner.entry(key.clone()).or_default().insert(pod.name.clone(), holder.clone());
         }
         self.owners.insert(id, pod.owners.clone());
         changed.extend(self.with_cron_jobs(&pod.owners));
@@ -120,13 +134,18 @@ impl Pods {
     /// How many pods of a workload hold connections.
     #[must_use]
     pub fn holding(&self, key: &Key) -> Holding {
-        let jobs = self.jobs_of.get(key).into_iter().flatten();
         let mut holding = Holding::default();
-        for pods in std::iter::once(key).chain(jobs).filter_map(|key| self.by_owner.get(key)) {
-            holding.pods += pods.len() as u64;
-            holding.terminating += pods.values().filter(|terminating| **terminating).count() as u64;
+        for holder in self.holders(key) {
+            holding.pods += 1;
+            holding.terminating += u64::from(holder.terminating);
         }
         holding
+    }
+
+    /// The pods of a workload that hold connections.
+    pub fn holders<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Holder> {
+        let jobs = self.jobs_of.get(key).into_iter().flatten();
+        std::iter::once(key).chain(jobs).filter_map(|key| self.by_owner.get(key)).flat_map(BTreeMap::values)
     }
 
     fn with_cron_jobs(&self, owners: &[Key]) -> Vec<Key> {
@@ -144,7 +163,7 @@ mod tests {
 
     fn pod(name: &str, owners: &[Key]) -> Pod {
         let (namespace, name) = ("shop".into(), name.into());
-        Pod { namespace, name, owners: owners.to_vec(), holds: true, terminating: false }
+        Pod { namespace, name, owners: owners.to_vec(), holds: true, terminating: false, pinned: None }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use kube_runtime::utils::Backoff;
 ///
 /// The stream calls `reset` for every event, and a watcher announces each list before it knows whether it may list; so
 /// what starts anew is decided by time alone.
-pub(super) struct Retries {
+pub(in crate::cluster) struct Retries {
     wait: Duration,
     last: Instant,
 }
@@ -17,7 +17,7 @@ impl Retries {
     const FIRST: Duration = Duration::from_millis(200);
     const LONGEST: Duration = Duration::from_secs(10);
 
-    pub(super) fn new() -> Self {
+    pub(in crate::cluster) fn new() -> Self {
         Self { wait: Self::FIRST, last: Instant::now() }
     }
 
