@@ -106,6 +106,8 @@ pub struct Metrics {
     durations: Histogram,
     errors: Family<OfError, Counter>,
     writes: Family<OfWrite, Counter>,
+    reviews: Family<OfWrite, Counter>,
+    review_durations: Histogram,
     leader: Gauge,
 }
 
@@ -121,6 +123,9 @@ impl Default for Metrics {
             durations: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]),
             errors: Family::default(),
             writes: Family::default(),
+            reviews: Family::default(),
+            // A fraction of a millisecond; the API server waits 2 s.
+            review_durations: Histogram::new([0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.1, 1.0]),
             leader: Gauge::default(),
         };
         metrics.registered()
@@ -157,6 +162,12 @@ impl Metrics {
         );
         registry.register("reconcile_errors", "Failed attempts to do so, by kind of error", self.errors.clone());
         registry.register("api_writes", "Writes to the API server, by kind of object and outcome", self.writes.clone());
+        registry.register("admission_reviews", "Reviews answered, by kind of object and outcome", self.reviews.clone());
+        registry.register(
+            "admission_duration_seconds",
+            "How long it took to answer a review once it was read",
+            self.review_durations.clone(),
+        );
         registry.register("leader", "1 on the replica that writes", self.leader.clone());
         self
     }
@@ -209,6 +220,12 @@ impl Metrics {
     /// Counts a write to the API server. Both labels are from fixed lists.
     pub fn written(&self, kind: &'static str, outcome: &'static str) {
         self.writes.get_or_create(&OfWrite { kind, outcome }).inc();
+    }
+
+    /// Counts an answer to a review. Both labels are from fixed lists.
+    pub fn reviewed(&self, took: Duration, kind: &'static str, outcome: &'static str) {
+        self.review_durations.observe(took.as_secs_f64());
+        self.reviews.get_or_create(&OfWrite { kind, outcome }).inc();
     }
 
     /// Whether this replica writes.
