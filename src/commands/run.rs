@@ -1,16 +1,11 @@
-//! `dbbudget run`: the controller beside its election, its questions to databases and its HTTP pages. Any of them that
-//! ends takes the process with it: what is dead must not look ready.
+//! `dbbudget run`: what it can be told, and how it starts.
 
-use std::collections::BTreeMap;
+mod parts;
+mod place;
+
 use std::env;
-use std::error::Error as StdError;
-use std::fs;
-use std::future::{pending, ready};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -18,24 +13,14 @@ use kube::{Client, Config};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-use crate::cluster::{lease, postgres};
-use crate::controller::{self, Probes};
-use crate::serve;
-use crate::serve::health::Readiness;
-use crate::serve::metrics::Metrics;
+use crate::admission::server::listen;
+use parts::{Listeners, Parts};
 
-/// Where a pod finds its own namespace.
-const POD_NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 /// Watches are silent for a minute between bookmarks; a connection that is silent for this long is dead.
 const READ_TIMEOUT: Duration = Duration::from_secs(295);
-/// What the controller may take to finish its writes after a signal; a pod is killed 30 s after it.
-const FINISH: Duration = Duration::from_secs(10);
 
 /// Options of `dbbudget run`.
 #[derive(Clone, Debug, clap::Args)]
@@ -58,9 +43,45 @@ pub struct Args {
     /// This replica in the election; no two may have the same. Default: `POD_NAME`, else one made up
     #[arg(long, value_name = "NAME")]
     pub identity: Option<String>,
+    /// How pods get their shares as they are created
+    #[command(flatten)]
+    pub webhook: Webhook,
     /// How log lines are written; `RUST_LOG` says which
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+/// Options of the webhook.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Webhook")]
+pub struct Webhook {
+    /// Where the webhook answers
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9443")]
+    pub webhook_listen: SocketAddr,
+    /// The Service by which the API server reaches it. Default: dbbudget-webhook in this pod's namespace
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = place::service, conflicts_with = "webhook_url")]
+    pub webhook_service: Option<place::Service>,
+    /// Its address instead, for an API server on this machine: `https://127.0.0.1:9443`; port 0 is the one listened on
+    #[arg(long, value_name = "URL", value_parser = place::url)]
+    pub webhook_url: Option<String>,
+    /// Name of its `MutatingWebhookConfiguration`
+    #[arg(long, value_name = "NAME", default_value = "dbbudget")]
+    pub webhook_name: String,
+    /// Secret that holds its certificate, beside the election's Lease
+    #[arg(long, value_name = "NAME", default_value = "dbbudget-webhook")]
+    pub webhook_secret: String,
+    /// Who writes that Secret
+    #[arg(long, value_enum, default_value_t = Issuer::Own)]
+    pub webhook_certificate: Issuer,
+}
+
+/// Who issues the webhook's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Issuer {
+    /// dbbudget itself
+    Own,
+    /// Someone else, such as cert-manager: tls.crt, tls.key and ca.crt
+    External,
 }
 
 /// How far dbbudget goes.
@@ -88,7 +109,7 @@ pub enum RunError {
     #[error("RUST_LOG is not understood: {0}; expected something like info or dbbudget=debug")]
     Filter(ParseError),
     /// No address to listen on.
-    #[error("cannot listen on {address}: {source}; choose another --listen")]
+    #[error("cannot listen on {address}: {source}; choose another --listen or --webhook-listen")]
     Listen {
         /// As given.
         address: SocketAddr,
@@ -130,10 +151,13 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let listening = |source| RunError::Listen { address: args.listen, source };
     let listener = TcpListener::bind(args.listen).await.map_err(listening)?;
     let address = listener.local_addr().map_err(listening)?;
+    let webhook = args.webhook.webhook_listen;
+    let listening = |source| RunError::Listen { address: webhook, source };
+    let webhook = (args.mode == Mode::Full).then(|| listen(webhook)).transpose().map_err(listening)?;
     let client = connect().await?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
 
-    let mut parts = Parts::start(client, &args, listener);
+    let mut parts = Parts::start(client, &args, Listeners { pages: listener, webhook });
     tokio::select! {
         ended = parts.any_ended() => return Err(ended),
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
@@ -162,137 +186,4 @@ async fn connect() -> Result<Client, RunError> {
     // A write that is sent again later rests on old facts; watches begin again by themselves.
     config.default_retry = false;
     Client::try_from(config).map_err(RunError::Client)
-}
-
-/// Everything that runs, and how to stop it in order.
-struct Parts {
-    running: JoinSet<(&'static str, Result<(), String>)>,
-    stop_controller: oneshot::Sender<()>,
-    stop_election: oneshot::Sender<()>,
-}
-
-const CONTROLLER: &str = "the controller";
-const ELECTION: &str = "the election";
-
-impl Parts {
-    fn start(client: Client, args: &Args, listener: TcpListener) -> Self {
-        let (metrics, readiness) = (Arc::new(Metrics::default()), Readiness::default());
-        let (stop_controller, controller_stops) = oneshot::channel();
-        let (stop_election, election_stops) = oneshot::channel();
-        let (elected, leader) = watch::channel(false);
-        let (wanted, wants) = watch::channel(Arc::default());
-        let (tell, answers) = watch::channel(Arc::new(BTreeMap::new()));
-        let election = election(args);
-        let settings = controller::Settings {
-            namespaces: Some(args.namespaces.clone()).filter(|names| !names.is_empty()),
-            mode_observe: args.mode == Mode::Observe,
-            instance: Some(election.identity.clone()),
-            ..controller::Settings::default()
-        };
-        let first_step = readiness.waiting_for("the controller");
-        let trouble = trouble(readiness.clone());
-        trouble(Some("the election has not begun".into()));
-        let mut parts = Self { running: JoinSet::new(), stop_controller, stop_election };
-        parts.add("the HTTP server", serve::run(listener, Arc::clone(&metrics), readiness.clone(), pending()));
-        parts.add("the log of readiness", forever(readiness.clone().log_changes()));
-        parts.add("the leader's metric", forever(show_leader(leader.clone(), Arc::clone(&metrics))));
-        parts.add("asking databases", postgres::run(client.clone(), wants, tell));
-        parts.add(ELECTION, lease::run(client.clone(), election, elected, trouble, ended(election_stops)));
-        let probes = Probes { answers, wanted };
-        let controller = controller::run(client, settings, leader, metrics, readiness, probes, ended(controller_stops));
-        parts.add(CONTROLLER, async {
-            let mut controller = pin!(controller);
-            // Its first step says what it waits for; until then nothing else would keep this replica from being ready.
-            tokio::select! {
-                biased;
-                ended = &mut controller => return ended,
-                () = ready(()) => first_step.done(),
-            }
-            controller.await
-        });
-        parts
-    }
-
-    fn add<E: StdError>(&mut self, part: &'static str, runs: impl Future<Output = Result<(), E>> + Send + 'static) {
-        self.running.spawn(async move { (part, runs.await.map_err(|error| error.to_string())) });
-    }
-
-    /// Waits for an end that nobody asked for.
-    async fn any_ended(&mut self) -> RunError {
-        match self.running.join_next().await {
-            Some(Ok((part, outcome))) => {
-                let cause = outcome.err().unwrap_or_else(|| "nobody asked it to".into());
-                RunError::Ended { part, cause }
-            }
-            Some(Err(panicked)) => RunError::Panicked(panicked),
-            None => RunError::Ended { part: CONTROLLER, cause: "it never ran".into() },
-        }
-    }
-
-    /// First the writes end, then the Lease is handed over: never the other way round.
-    async fn stop(mut self) -> Result<(), RunError> {
-        drop(self.stop_controller);
-        if timeout(FINISH, end_of(&mut self.running, CONTROLLER)).await.is_err() {
-            tracing::warn!("the controller did not finish within {} s", FINISH.as_secs());
-        }
-        drop(self.stop_election);
-        end_of(&mut self.running, ELECTION).await?;
-        tracing::info!("stopped");
-        Ok(())
-    }
-}
-
-async fn end_of(running: &mut JoinSet<(&'static str, Result<(), String>)>, awaited: &str) -> Result<(), RunError> {
-    while let Some(ended) = running.join_next().await {
-        let (part, outcome) = ended.map_err(RunError::Panicked)?;
-        outcome.map_err(|cause| RunError::Ended { part, cause })?;
-        if part == awaited {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Ends when the sender is dropped.
-async fn ended(stop: oneshot::Receiver<()>) {
-    let _ = stop.await;
-}
-
-async fn forever(runs: impl Future<Output = ()>) -> Result<(), std::convert::Infallible> {
-    runs.await;
-    Ok(())
-}
-
-/// What keeps this replica out of the election keeps it from being ready.
-fn trouble(readiness: Readiness) -> impl Fn(Option<String>) + Send {
-    move |trouble| match trouble {
-        Some(sentence) => readiness.problem("election", sentence),
-        None => readiness.clear("election"),
-    }
-}
-
-async fn show_leader(mut leader: watch::Receiver<bool>, metrics: Arc<Metrics>) {
-    loop {
-        metrics.leader(*leader.borrow_and_update());
-        if leader.changed().await.is_err() {
-            return pending().await; // the election has ended, and will be seen to
-        }
-    }
-}
-
-fn election(args: &Args) -> lease::Settings {
-    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    let from_file = || fs::read_to_string(POD_NAMESPACE_FILE).ok().map(|text| text.trim().to_owned());
-    let own = || variable("POD_NAMESPACE").or_else(from_file).unwrap_or_else(|| "default".into());
-    let made_up = || {
-        // Not the host's name alone: pods on the host's network share it.
-        let host = variable("HOSTNAME").unwrap_or_else(|| "dbbudget".into());
-        format!("{host}-{:016x}", RandomState::new().build_hasher().finish())
-    };
-    lease::Settings {
-        namespace: args.lease_namespace.clone().unwrap_or_else(own),
-        name: args.lease_name.clone(),
-        identity: args.identity.clone().or_else(|| variable("POD_NAME")).unwrap_or_else(made_up),
-        timing: lease::Timing::default(),
-    }
 }

@@ -59,9 +59,11 @@ pub struct Decision {
 
 /// How this dbbudget was started, as far as it shows.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Mode {
-    /// With `--mode observe`.
-    pub observes_only: bool,
+pub struct Mode<'a> {
+    /// Whether pods get shares: not with `--mode observe`.
+    pub injects: bool,
+    /// What keeps the webhook from being asked.
+    pub trouble: Option<&'a str>,
 }
 
 /// A budget as far as its claims need to know.
@@ -96,16 +98,15 @@ pub fn decide(view: &View, name: &Name, waiting: &[String], mode: Mode, now: Tim
         return Decision { budget: Some(update(stored, status)), claims, ..Decision::default() };
     }
     let assessment = assess(budget, view.snapshot());
-    let rows = rows(budget, &assessment, view);
+    let rows = rows(budget, &assessment, view, mode.injects);
     let forbidden: BTreeSet<String> = view.forbidden(name).into_iter().map(|(_, sentence)| sentence).collect();
     let standing = Standing {
         budget,
         assessment: &assessment,
         rows: &rows,
-        failure_policy: stored.failure_policy,
         forbidden: &forbidden,
         probe: view.probe_error(name),
-        observes_only: mode.observes_only,
+        mode,
     };
     let said = standing.conditions();
     let mut status = numbers(&standing);

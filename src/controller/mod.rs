@@ -43,10 +43,10 @@ use crate::cluster::answers::{Answers, Wanted};
 use crate::cluster::view::follow::Follower;
 use crate::cluster::view::locate::Definitions;
 use crate::cluster::view::{Notice, Shared};
+use crate::cluster::webhook::Namespaces;
 use crate::cluster::write::Writer;
 use crate::serve::health::Readiness;
 use crate::serve::metrics::Metrics;
-use decide::Mode;
 use queue::Queue;
 use reconcile::{Context, Failure, reconcile};
 use watches::Watches;
@@ -56,8 +56,8 @@ use watches::Watches;
 pub struct Settings {
     /// Namespaces that it is confined to; nothing: all.
     pub namespaces: Option<Vec<String>>,
-    /// `--mode observe`: nothing is written but status and events.
-    pub mode_observe: bool,
+    /// Whether pods get shares; with `--mode observe` nothing is written but status and events.
+    pub injects: bool,
     /// The first pause between two looks at one budget while changes keep coming.
     pub debounce: Duration,
     /// Tells this replica from others in events.
@@ -66,16 +66,22 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { namespaces: None, mode_observe: false, debounce: Duration::from_millis(100), instance: None }
+        Self { namespaces: None, injects: true, debounce: Duration::from_millis(100), instance: None }
     }
 }
 
-/// Questions to database servers, and their answers.
-pub struct Probes {
+/// What other parts tell the controller, and what it tells them.
+pub struct Ports {
+    /// Whether this replica leads.
+    pub leader: watch::Receiver<bool>,
     /// What servers answered.
     pub answers: Answers,
     /// Which servers are to be asked.
     pub wanted: watch::Sender<Arc<Vec<Wanted>>>,
+    /// Namespaces whose pods get shares.
+    pub namespaces: watch::Sender<Arc<Namespaces>>,
+    /// What keeps the webhook from being asked.
+    pub webhook_trouble: watch::Receiver<Option<String>>,
 }
 
 /// Why the controller ended before it was told to.
@@ -98,22 +104,22 @@ const GATHER_NEEDS: Duration = Duration::from_millis(20);
 pub async fn run(
     client: Client,
     settings: Settings,
-    leader: watch::Receiver<bool>,
+    (shared, notices): (Shared, mpsc::UnboundedReceiver<Notice>),
+    ports: Ports,
     metrics: Arc<Metrics>,
     ready: Readiness,
-    probes: Probes,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let (shared, notices) = Shared::new();
     let definitions = watch::Sender::new(Definitions::Some(BTreeMap::new()));
     let follower = Follower { client: client.clone(), shared: shared.clone(), definitions };
     let context = Context {
         shared,
         writer: Writer::new(client, settings.instance),
-        leader,
+        leader: ports.leader.clone(),
         ready: ready.clone(),
         metrics,
-        mode: Mode { observes_only: settings.mode_observe },
+        injects: settings.injects,
+        webhook_trouble: ports.webhook_trouble.clone(),
     };
     let leads = *context.leader.borrow();
     let controller = Controller {
@@ -124,7 +130,7 @@ pub async fn run(
         leads,
         context: Arc::new(context),
         notices,
-        probes,
+        ports,
     };
     controller.run(stop).await
 }
@@ -136,7 +142,7 @@ struct Controller {
     looks: JoinSet<(Name, Result<(), Failure>)>,
     watches: Watches,
     notices: mpsc::UnboundedReceiver<Notice>,
-    probes: Probes,
+    ports: Ports,
     plan_at: Option<Instant>,
     leads: bool,
 }
@@ -159,10 +165,14 @@ impl Controller {
                     changed.map_err(|_| Error::Ended("the election"))?;
                     self.leadership(*leader.borrow_and_update());
                 }
-                changed = self.probes.answers.changed() => {
+                changed = self.ports.answers.changed() => {
                     changed.map_err(|_| Error::Ended("the task that asks servers"))?;
-                    let answers = self.probes.answers.borrow_and_update().clone();
+                    let answers = self.ports.answers.borrow_and_update().clone();
                     self.context.shared.change(|view| view.put_answers(answers));
+                }
+                changed = self.ports.webhook_trouble.changed() => {
+                    changed.map_err(|_| Error::Ended("the part that registers the webhook"))?;
+                    self.queue.add(self.context.shared.read().all_budgets(), Instant::now());
                 }
                 Some(look) = self.looks.join_next() => {
                     let (name, outcome) = look.map_err(|_| Error::Ended("a look at a budget"))?;
@@ -194,14 +204,14 @@ impl Controller {
 
     async fn plan(&mut self) -> bool {
         self.plan_at = None;
-        let wanted = self.context.shared.read().wanted_answers();
-        self.probes.wanted.send_if_modified(|now| {
-            let news = **now != wanted;
-            if news {
-                *now = Arc::new(wanted);
-            }
-            news
-        });
+        let (wanted, namespaces) = {
+            let view = self.context.shared.read();
+            (view.wanted_answers(), view.is_listed().then(|| view.injected_namespaces()))
+        };
+        tell(&self.ports.wanted, wanted);
+        if let Some(namespaces) = namespaces.filter(|_| self.context.injects) {
+            tell(&self.ports.namespaces, namespaces);
+        }
         self.watches.plan().await
     }
 
@@ -248,6 +258,17 @@ impl Controller {
     async fn finish(mut self) {
         while self.looks.join_next().await.is_some() {}
     }
+}
+
+/// Tells what is new, and nothing else.
+fn tell<T: PartialEq>(to: &watch::Sender<Arc<T>>, value: T) {
+    to.send_if_modified(|known| {
+        let news = **known != value;
+        if news {
+            *known = Arc::new(value);
+        }
+        news
+    });
 }
 
 /// Never, where there is no time.

@@ -32,8 +32,10 @@ pub struct Context {
     pub ready: Readiness,
     /// What is measured.
     pub metrics: Arc<Metrics>,
-    /// How dbbudget was started.
-    pub mode: Mode,
+    /// Whether pods get shares.
+    pub injects: bool,
+    /// What keeps the webhook from being asked.
+    pub webhook_trouble: watch::Receiver<Option<String>>,
 }
 
 /// Why a look did not end well.
@@ -86,7 +88,9 @@ pub async fn reconcile(context: &Context, name: &Name, tries: u32) -> Result<(),
             return Ok(());
         }
         let waiting = gather(&view, name, tries)?;
-        (decide(&view, name, &waiting, context.mode, Timestamp::now()), waiting)
+        let trouble = context.webhook_trouble.borrow().clone();
+        let mode = Mode { injects: context.injects, trouble: trouble.as_deref() };
+        (decide(&view, name, &waiting, mode, Timestamp::now()), waiting)
     };
     if let Some(depends) = decision.depends_on_nodes
         && context.shared.depends_on_nodes(name, depends)

@@ -1,6 +1,7 @@
 //! One row per workload that draws from a budget: what it is given, and what its pods hold now.
 
 use crate::api::parse::{Budget, Entry, Name, Which};
+use crate::api::policy::Enforcement;
 use crate::api::status::{EngineStatus, TargetStatus, WorkloadStatus};
 use crate::api::target::KNOWN_KINDS;
 use crate::assess::claims::Drawing;
@@ -12,6 +13,7 @@ use crate::budget::shape::Count;
 use crate::cluster::view::pods::Holding;
 use crate::cluster::view::sources::{Need, Source as Watched, State};
 use crate::cluster::view::{View, lets_in};
+use crate::pod::pinned;
 use crate::workload::{Key, group_of};
 
 /// A row of a budget's status, with what the status does not show.
@@ -23,8 +25,14 @@ pub struct Row {
     pub entry: Name,
     /// What it draws from.
     pub source: Source,
-    /// What its pods can hold now, as they are written.
+    /// What its pods can hold now: what they were born with, or what they take as written.
     pub held: Connections,
+    /// Pods that hold connections.
+    pub pods: u64,
+    /// Of these, pods that should have a share and were born without one.
+    pub escaped: u64,
+    /// Of these, pods with an earlier share.
+    pub outdated: u64,
     /// Whether the workload exists.
     pub exists: bool,
     /// The row as it is shown.
@@ -43,19 +51,51 @@ fn whole(n: u64) -> i64 {
 
 /// All rows: workloads that exist in the order of the claims, then targets that do not.
 #[must_use]
-pub fn rows(budget: &Budget, assessment: &Assessment, view: &View) -> Vec<Row> {
+pub fn rows(budget: &Budget, assessment: &Assessment, view: &View, injects: bool) -> Vec<Row> {
     let Assessment { claims, fit, findings, .. } = assessment;
     let drawn = claims.drawings.iter().zip(&claims.claims).zip(&fit.rows);
-    let mut rows: Vec<Row> =
-        drawn.map(|((drawing, claim), share)| row(drawing, claim, share, findings, view)).collect();
+    let injects = injects && budget.enforcement != Enforcement::Observe;
+    let row = |((drawing, claim), share): ((_, _), _)| {
+        let held = held(&budget.name, drawing, claim, share, view);
+        row(drawing, claim, share, findings, &held, injects)
+    };
+    let mut rows: Vec<Row> = drawn.map(row).collect();
     rows.extend(absent(budget, findings, view));
     rows
 }
 
-fn row(drawing: &Drawing, claim: &Claim, share: &Share, findings: &[Finding], view: &View) -> Row {
-    let holding = view.holding(&drawing.key);
-    // Nothing is injected yet, so every pod runs as it is written.
-    let held = claim.shape.as_written() * holding.pods;
+/// What a workload's pods hold.
+#[derive(Default)]
+struct Held {
+    holding: Holding,
+    connections: Connections,
+    escaped: u64,
+    outdated: u64,
+}
+
+/// Each pod by what it was born with. A pod that has nothing of this claim runs as it is written.
+fn held(budget: &Name, drawing: &Drawing, claim: &Claim, share: &Share, view: &View) -> Held {
+    let (budget, id) = (budget.to_string(), claim.id.to_string());
+    let given: Vec<(&str, &str, Option<u32>)> = claim
+        .shape
+        .containers
+        .iter()
+        .flat_map(|c| c.engines.iter().map(move |e| (c.name.as_str(), e.name.as_str())))
+        .zip(&share.limits)
+        .map(|((container, engine), limit)| (container, engine, *limit))
+        .collect();
+    let mut all = Held { holding: view.holding(&drawing.key), ..Held::default() };
+    for holder in view.holders(&drawing.key) {
+        let born = holder.pinned.as_ref().and_then(|p| p.0.iter().find(|c| c.budget == budget && c.claim == id));
+        all.connections = all.connections + born.map_or_else(|| claim.shape.as_written(), pinned::Claim::holds);
+        all.outdated += u64::from(born.is_some_and(|born| born.limits().collect::<Vec<_>>() != given));
+        all.escaped += u64::from(born.is_none());
+    }
+    all
+}
+
+fn row(drawing: &Drawing, claim: &Claim, share: &Share, findings: &[Finding], held: &Held, injects: bool) -> Row {
+    let Held { holding, connections, escaped, outdated } = *held;
     let shown = WorkloadStatus {
         name: claim.id.name.clone(),
         namespace: claim.id.namespace.clone(),
@@ -71,12 +111,14 @@ fn row(drawing: &Drawing, claim: &Claim, share: &Share, findings: &[Finding], vi
         per_pod: number(share.per_pod),
         allocated: number(share.allocated),
         wanted: number(share.wanted),
-        held: number(held),
+        held: number(connections),
         waiting: 0,
         message: message(drawing, holding, findings),
     };
     let (about, entry) = (drawing.about.clone(), drawing.entry.clone());
-    Row { about, entry, source: claim.source, held, exists: true, shown }
+    let (escaped, outdated) = if injects { (escaped, outdated) } else { (0, 0) };
+    let (source, held, pods) = (claim.source, connections, holding.pods);
+    Row { about, entry, source, held, pods, escaped, outdated, exists: true, shown }
 }
 
 /// Processes of one pod; nothing where one number is not known.
@@ -103,15 +145,9 @@ fn engines(claim: &Claim, share: &Share) -> Vec<EngineStatus> {
     engines.collect()
 }
 
-/// Findings that have a condition of their own, or that speak of an injection that does not happen yet.
-const SAID_ELSEWHERE: [Rule; 6] = [
-    Rule::Exceeded,
-    Rule::Infeasible,
-    Rule::RolloutBlocked,
-    Rule::SharedEngine,
-    Rule::SharedDatabase,
-    Rule::OverriddenValue,
-];
+/// Findings that have a condition of their own.
+const SAID_ELSEWHERE: [Rule; 5] =
+    [Rule::Exceeded, Rule::Infeasible, Rule::RolloutBlocked, Rule::SharedEngine, Rule::SharedDatabase];
 
 /// What one should know about a workload: pods on their way out, then its worst finding.
 fn message(drawing: &Drawing, holding: Holding, findings: &[Finding]) -> String {
@@ -171,7 +207,8 @@ fn absent(budget: &Budget, findings: &[Finding], view: &View) -> Vec<Row> {
             message: why_absent(entry, &name.namespace, finding, view),
             ..WorkloadStatus::default()
         };
-        Some(Row { about, entry: name, source: entry.source, held: Connections::ZERO, exists: false, shown })
+        let (source, held) = (entry.source, Connections::ZERO);
+        Some(Row { about, entry: name, source, held, pods: 0, escaped: 0, outdated: 0, exists: false, shown })
     });
     missing.collect()
 }

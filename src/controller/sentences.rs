@@ -1,7 +1,8 @@
 //! The sentences of a budget's conditions. Numbers first, then what to do.
 
 use crate::api::parse::{Budget, Capacity};
-use crate::api::policy::{Enforcement, FailurePolicy, Restart, WhenExceeded};
+use crate::api::policy::{Enforcement, Restart, WhenExceeded};
+use crate::api::status::WorkloadStatus;
 use crate::assess::assessment::question;
 use crate::assess::rules::steps;
 use crate::assess::{Assessment, Finding};
@@ -38,7 +39,7 @@ fn more_than(needed: Connections, allocatable: Connections) -> String {
 
 /// Even the minimums do not fit.
 #[must_use]
-pub fn infeasible(budget: &Budget, assessment: &Assessment, allocatable: Connections) -> String {
+pub fn infeasible(budget: &Budget, assessment: &Assessment, allocatable: Connections, injects: bool) -> String {
     let fit = &assessment.fit;
     let needed = fit.total.peak;
     let surge = match fit.surge_reserve {
@@ -46,7 +47,7 @@ pub fn infeasible(budget: &Budget, assessment: &Assessment, allocatable: Connect
         room => format!(" ({room} of them room for one surging pod)"),
     };
     let left_out: Vec<String> = fit.left_out.iter().map(|&i| assessment.claims.claims[i].id.to_string()).collect();
-    let ways = now_possible(&assessment.ways_out);
+    let ways = possible(&assessment.ways_out, injects);
     format!(
         "Even the smallest safe pools need {}{surge}{}. Left out: {}. {}",
         connections(needed),
@@ -57,35 +58,30 @@ pub fn infeasible(budget: &Budget, assessment: &Assessment, allocatable: Connect
 }
 
 /// As written, workloads can open more than there is.
-#[must_use]
-pub fn exceeded_as_written(budget: &Budget, assessment: &Assessment, allocatable: Connections) -> String {
+fn exceeded_as_written(budget: &Budget, assessment: &Assessment, allocatable: Connections) -> String {
     let peak = assessment.fit.as_written.peak;
     let question = question(budget, &assessment.supply, &assessment.claims);
-    let ways = now_possible(&ways_out(&Question { shared: false, ..question }));
+    let ways = possible(&ways_out(&Question { shared: false, ..question }), false);
     let over = more_than(peak, allocatable);
     format!("As written, workloads can open {} at the peak{over}. {}", connections(peak), instructions(&ways, budget))
 }
 
-/// What the workloads can come to at the peak, where running pods fit.
+/// What the workloads can come to at the peak.
 #[must_use]
-pub fn peak(budget: &Budget, assessment: &Assessment, allocatable: Connections) -> String {
+pub fn peak(budget: &Budget, assessment: &Assessment, allocatable: Connections, injects: bool) -> String {
     let fit = &assessment.fit;
-    if fit.as_written.verdict != Verdict::Exceeded {
-        return format!("At the peak, as written, all workloads together can hold {}.", fit.as_written.peak);
+    let peak = |how: &str, peak: Connections| format!("At the peak, {how}, all workloads together can hold {peak}.");
+    match (fit.as_written.verdict, fit.total.verdict) {
+        (_, Verdict::Fits) if injects => peak("with their shares", fit.total.peak),
+        (Verdict::Exceeded, _) => exceeded_as_written(budget, assessment, allocatable),
+        _ => peak("as written", fit.as_written.peak),
     }
-    let shares = match fit.total.verdict {
-        Verdict::Fits => format!(
-            " Shares would keep them at {}, but this version of dbbudget does not inject them yet.",
-            fit.total.peak
-        ),
-        _ => String::new(),
-    };
-    format!("{}{shares}", exceeded_as_written(budget, assessment, allocatable))
 }
 
-/// Ways out that work in this version: shares and leases are not active yet.
-fn now_possible(ways: &[WayOut]) -> Vec<WayOut> {
-    ways.iter().filter(|way| !matches!(way, WayOut::Share | WayOut::ShareSurge)).cloned().collect()
+/// Ways out that work as dbbudget was started.
+fn possible(ways: &[WayOut], injects: bool) -> Vec<WayOut> {
+    let by_shares = |way: &&WayOut| matches!(way, WayOut::Share | WayOut::ShareSurge);
+    ways.iter().filter(|way| injects || !by_shares(way)).cloned().collect()
 }
 
 fn instructions(ways: &[WayOut], budget: &Budget) -> String {
@@ -140,36 +136,63 @@ pub fn findings<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
     format!("{}.", list(each.iter().map(String::as_str), "; "))
 }
 
-/// Why pods run as they are written.
+/// Why pods run as they are written although their budget asks for more.
 #[must_use]
-pub fn not_injected(enforcement: Enforcement, observes_only: bool) -> String {
+pub fn overruled(enforcement: Enforcement) -> String {
+    format!(
+        "dbbudget runs with --mode observe, which overrules enforcement {enforcement:?}: pods run as they are written."
+    )
+}
+
+/// What Lease does not do yet.
+#[must_use]
+pub fn waits_for_nothing(enforcement: Enforcement) -> &'static str {
     match enforcement {
-        Enforcement::Observe => "Enforcement is Observe: pods run as they are written, and are counted so.".into(),
-        _ if observes_only => {
-            format!(
-                "dbbudget runs with --mode observe, which overrules enforcement {enforcement:?}: pods run as they are written."
-            )
-        }
-        Enforcement::Inject => {
-            "Enforcement Inject is not active in this version: pods run as they are written, and held \
-            counts them so. Limits and allocated say what they would be given."
-                .into()
-        }
         Enforcement::Lease => {
-            "Enforcement Lease is not active in this version: pods run as they are written and wait for \
-            nothing, and held counts them so. Limits and allocated say what they would be given."
-                .into()
+            " In this version enforcement Lease sizes pods as Inject does; none waits until its connections are free."
         }
+        Enforcement::Observe | Enforcement::Inject => "",
     }
+}
+
+/// Pods that were born without a share.
+#[must_use]
+pub fn escaped<'a>(escaped: u64, pods: u64, rows: impl Iterator<Item = &'a WorkloadStatus>) -> String {
+    format!(
+        "{escaped} of {pods} pods run without a share, and are counted as they are written: they were created before this \
+        budget asked for it, or while the webhook was away. To size them, replace them: {}.",
+        restarts(rows)
+    )
+}
+
+/// Pods that have an earlier share.
+#[must_use]
+pub fn outdated<'a>(outdated: u64, pods: u64, rows: impl Iterator<Item = &'a WorkloadStatus>) -> String {
+    format!(
+        "{outdated} of {pods} pods run with an earlier share, and are counted so. New shares reach them as they are \
+        replaced; to hasten it: {}.",
+        restarts(rows)
+    )
+}
+
+/// The commands that replace the pods of workloads.
+fn restarts<'a>(rows: impl Iterator<Item = &'a WorkloadStatus>) -> String {
+    let command = |row: &WorkloadStatus| match row.target.kind.as_str() {
+        kind @ ("Deployment" | "StatefulSet" | "DaemonSet") => {
+            format!("kubectl -n {} rollout restart {}/{}", row.namespace, kind.to_lowercase(), row.target.name)
+        }
+        kind => format!("delete the pods of {kind} {}/{}", row.namespace, row.target.name),
+    };
+    let commands: Vec<String> = rows.map(command).collect();
+    list(commands.iter().map(String::as_str), "; ")
 }
 
 /// Fields that are set and have no effect in this version.
 #[must_use]
-pub fn without_effect(budget: &Budget, failure_policy: FailurePolicy) -> Option<String> {
+pub fn without_effect(budget: &Budget) -> Option<String> {
     let fields = [
         (budget.when_exceeded == WhenExceeded::ScaleDown, "whenExceeded: ScaleDown (nothing is scaled)"),
         (budget.restart == Restart::Rolling, "restart: Rolling (nothing is restarted)"),
-        (failure_policy == FailurePolicy::Fail, "failurePolicy: Fail (no pod is refused)"),
     ];
     let set: Vec<&str> = fields.into_iter().filter(|(set, _)| *set).map(|(_, text)| text).collect();
     (!set.is_empty()).then(|| format!("No effect in this version: {}.", set.join(", ")))

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::conditions::{Said, Truth};
+use super::decide::Mode;
 use super::rows::Row;
 use super::sentences;
 use crate::api::conditions::{Type, fit, injected, observed, ready};
 use crate::api::parse::Budget;
-use crate::api::policy::{Enforcement, FailurePolicy};
+use crate::api::policy::Enforcement;
 use crate::assess::{Assessment, Finding, Rule};
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
@@ -22,14 +23,12 @@ pub struct Standing<'a> {
     pub assessment: &'a Assessment,
     /// Its rows.
     pub rows: &'a [Row],
-    /// Its failure policy.
-    pub failure_policy: FailurePolicy,
     /// What dbbudget may not read: sentences that name the permission.
     pub forbidden: &'a BTreeSet<String>,
     /// Why the server did not tell its limits.
     pub probe: Option<&'a ProbeError>,
-    /// dbbudget runs with `--mode observe`.
-    pub observes_only: bool,
+    /// How dbbudget was started.
+    pub mode: Mode<'a>,
 }
 
 /// The reason for probes that a Secret may not be read for.
@@ -70,18 +69,48 @@ impl Standing<'_> {
         if !absent.is_empty() {
             text.push(format!("Not there yet: {}.", sentences::list(absent, ", ")));
         }
-        text.extend(sentences::without_effect(self.budget, self.failure_policy));
+        text.extend(sentences::without_effect(self.budget));
         let text = text.join(" ");
         Said::new(Type::Ready, Truth::True, ready::PUBLISHED, text)
     }
 
     fn injected(&self) -> Said {
-        let reason = match self.budget.enforcement {
-            Enforcement::Observe => injected::NOT_ASKED,
-            Enforcement::Inject | Enforcement::Lease => injected::NOT_ACTIVE,
+        let said = |truth, reason, text: String| Said::new(Type::Injected, truth, reason, text);
+        let enforcement = self.budget.enforcement;
+        if enforcement == Enforcement::Observe {
+            let text = "Enforcement is Observe: pods run as they are written, and are counted so.".into();
+            return said(Truth::False, injected::NOT_ASKED, text);
+        }
+        if !self.mode.injects {
+            return said(Truth::False, injected::NOT_ACTIVE, sentences::overruled(enforcement));
+        }
+        let number = |of: fn(&Row) -> u64| self.rows.iter().map(of).sum::<u64>();
+        let (pods, escaped, outdated) = (number(|r| r.pods), number(|r| r.escaped), number(|r| r.outdated));
+        let affected = |of: fn(&Row) -> u64| self.rows.iter().filter(move |r| of(r) > 0).map(|r| &r.shown);
+        let waits = sentences::waits_for_nothing(enforcement);
+        if let Some(trouble) = self.mode.trouble {
+            let text = format!("New pods get no share: {trouble}.{waits}");
+            return said(Truth::False, injected::WEBHOOK_UNREACHABLE, text);
+        }
+        if escaped > 0 {
+            let text = sentences::escaped(escaped, pods, affected(|r| r.escaped));
+            return said(Truth::False, injected::ESCAPED, format!("{text}{waits}"));
+        }
+        if outdated > 0 {
+            let text = sentences::outdated(outdated, pods, affected(|r| r.outdated));
+            return said(Truth::True, injected::OUTDATED, format!("{text}{waits}"));
+        }
+        let text = match pods {
+            0 => "No pod runs yet; each new one gets its share as it is created.".to_owned(),
+            1 => "The one pod that runs has its share.".to_owned(),
+            n => format!("All {n} pods that run have their share."),
         };
-        let text = sentences::not_injected(self.budget.enforcement, self.observes_only);
-        Said::new(Type::Injected, Truth::False, reason, text)
+        said(Truth::True, injected::ALL_PODS, format!("{text}{waits}"))
+    }
+
+    /// Whether new pods get shares.
+    fn injects(&self) -> bool {
+        self.mode.injects && self.budget.enforcement != Enforcement::Observe
     }
 
     #[allow(clippy::unused_self)] // reads as its siblings do
@@ -104,7 +133,7 @@ impl Standing<'_> {
         let holding = sentences::held(held, allocatable);
         let (truth, reason, text) = match verdict {
             Verdict::Infeasible => {
-                let why = sentences::infeasible(self.budget, assessment, allocatable);
+                let why = sentences::infeasible(self.budget, assessment, allocatable, self.injects());
                 (Truth::False, fit::INFEASIBLE, format!("{why} {holding}"))
             }
             Verdict::Exceeded => {
@@ -135,7 +164,7 @@ impl Standing<'_> {
     }
 
     fn fits(&self, holding: &str, allocatable: Connections) -> String {
-        format!("{holding} {}", sentences::peak(self.budget, self.assessment, allocatable))
+        format!("{holding} {}", sentences::peak(self.budget, self.assessment, allocatable, self.injects()))
     }
 
     fn exceeded(&self, allocatable: Connections, from_reserve: Connections, reserve: Connections) -> String {
@@ -147,7 +176,7 @@ impl Standing<'_> {
         if from_reserve > reserve {
             text.push(format!("Pods that draw from the reserve can hold {from_reserve}, and it is {reserve}."));
         }
-        text.push(sentences::peak(self.budget, self.assessment, allocatable));
+        text.push(sentences::peak(self.budget, self.assessment, allocatable, self.injects()));
         text.join(" ")
     }
 

@@ -105,8 +105,9 @@ async fn what_has_no_effect_yet_is_said() {
         let name = enforcement.to_lowercase();
         let text = budget(&name, "", &[]).replace("enforcement: Observe", &format!("enforcement: {enforcement}"));
         world.apply(&text).await;
-        let seen = world.until(&name, "it is not active", |b| budget_is(b, "Injected", "NotActive")).await;
-        assert!(condition(&status(&seen).conditions, "Injected").expect("there").message.contains(enforcement));
+        let seen = world.until(&name, "pods get shares", |b| budget_is(b, "Injected", "AllPods")).await;
+        let said = condition(&status(&seen).conditions, "Injected").expect("there").message.clone();
+        assert_eq!(said.contains("enforcement Lease sizes pods as Inject does"), enforcement == "Lease", "{said}");
     }
     let asked = budget("asked", "", &[]).replace("static: {maxConnections: 100, serverReserved: 0}", ASKED);
     world.apply(&asked).await;

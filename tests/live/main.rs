@@ -9,6 +9,7 @@ mod cluster;
 mod crowd;
 mod election;
 mod events;
+mod injection;
 mod late;
 mod numbers;
 mod operator;

@@ -47,6 +47,8 @@ impl Operator {
         let mut process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_dbbudget"), "run", "--log-format", "json"])
             .args(["--identity", identity, "--lease-namespace", &world.namespace])
+            .args(["--webhook-listen", "127.0.0.1:0", "--webhook-url", "https://127.0.0.1:0"])
+            .args(["--webhook-name", &world.namespace])
             .args(if args.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
             .args(args)
             .env("KUBECONFIG", &kubeconfig)

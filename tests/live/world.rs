@@ -70,6 +70,10 @@ impl<'a> World<'a> {
         let rbac = include_str!("../../deploy/rbac.yaml")
             .replace("namespace: dbbudget}", &format!("namespace: {namespace}}}"))
             .replace("kind: ClusterRole, name: dbbudget}", &format!("kind: ClusterRole, name: {namespace}}}"))
+            .replace(
+                "resourceNames: [dbbudget]\n    verbs:\n      - list # how",
+                &format!("resourceNames: [{namespace}]\n    verbs:\n      - list # how"),
+            )
             .replace("kind: ClusterRole\nmetadata: {name: dbbudget}", &cluster_wide("ClusterRole", namespace))
             .replace(
                 "kind: ClusterRoleBinding\nmetadata: {name: dbbudget}",
@@ -159,6 +163,8 @@ impl Drop for World<'_> {
         let _ = self.cluster.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
         let roles = ["delete", "clusterrolebinding,clusterrole", &self.namespace, "--ignore-not-found"];
         let _ = self.cluster.kubectl(&roles);
+        let _ =
+            self.cluster.kubectl(&["delete", "mutatingwebhookconfiguration", &self.namespace, "--ignore-not-found"]);
     }
 }
 

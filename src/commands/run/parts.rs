@@ -1,0 +1,252 @@
+//! Everything that runs, beside each other. Any of it that ends takes the process with it: what is dead must not look
+//! ready.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::future::{pending, ready};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::place;
+use super::{Args, Issuer, Mode, RunError};
+use crate::admission;
+use crate::cluster::view::Shared;
+use crate::cluster::webhook::Namespaces;
+use crate::cluster::{certificate, lease, postgres, webhook};
+use crate::controller::{self, Ports};
+use crate::serve;
+use crate::serve::health::Readiness;
+use crate::serve::metrics::Metrics;
+
+/// What the controller may take to finish its writes after a signal; a pod is killed 30 s after it.
+const FINISH: Duration = Duration::from_secs(10);
+
+/// Everything that runs, and how to stop it in order.
+pub struct Parts {
+    running: JoinSet<(&'static str, Result<(), String>)>,
+    stop_controller: oneshot::Sender<()>,
+    stop_election: oneshot::Sender<()>,
+    stop_webhook: Option<oneshot::Sender<()>>,
+}
+
+/// What is listened on.
+pub struct Listeners {
+    /// For metrics and probes.
+    pub pages: TcpListener,
+    /// For the webhook; nothing with `--mode observe`.
+    pub webhook: Option<std::net::TcpListener>,
+}
+
+const CONTROLLER: &str = "the controller";
+const ELECTION: &str = "the election";
+const WEBHOOK: &str = "the webhook";
+
+/// What several parts hold.
+struct Common {
+    client: Client,
+    shared: Shared,
+    metrics: Arc<Metrics>,
+    ready: Readiness,
+    leader: watch::Receiver<bool>,
+}
+
+impl Parts {
+    /// Starts all of them.
+    pub fn start(client: Client, args: &Args, listeners: Listeners) -> Self {
+        let (metrics, ready) = (Arc::new(Metrics::default()), Readiness::default());
+        let (stop_controller, controller_stops) = oneshot::channel();
+        let (stop_election, election_stops) = oneshot::channel();
+        let (elected, leader) = watch::channel(false);
+        let (wanted, wants) = watch::channel(Arc::default());
+        let (tell, answers) = watch::channel(Arc::new(BTreeMap::new()));
+        let (namespaces, asked_about) = watch::channel(Arc::new(Namespaces::new()));
+        let (webhook_tells, webhook_trouble) = watch::channel(None);
+        let (shared, notices) = Shared::new();
+        let election = place::election(args);
+        let settings = controller::Settings {
+            namespaces: Some(args.namespaces.clone()).filter(|names| !names.is_empty()),
+            injects: args.mode == Mode::Full,
+            instance: Some(election.identity.clone()),
+            ..controller::Settings::default()
+        };
+        let trouble = trouble(ready.clone(), "election");
+        trouble(Some("the election has not begun".into()));
+        let mut all = Self { running: JoinSet::new(), stop_controller, stop_election, stop_webhook: None };
+        let common = Common { client: client.clone(), shared: shared.clone(), metrics, ready, leader };
+        let Common { metrics, ready, leader, .. } = &common;
+        all.add("the HTTP server", serve::run(listeners.pages, metrics.clone(), ready.clone(), pending()));
+        all.add("the log of readiness", forever(ready.clone().log_changes()));
+        all.add("the leader's metric", forever(show_leader(leader.clone(), metrics.clone())));
+        all.add("asking databases", postgres::run(client.clone(), wants, tell));
+        let namespace = election.namespace.clone();
+        all.add(ELECTION, lease::run(client.clone(), election, elected, trouble, ended(election_stops)));
+        if let Some(listener) = listeners.webhook {
+            all.add_webhook(&common, args, &namespace, listener, asked_about, webhook_tells);
+        } else {
+            all.add("what is said of the webhook", forever(kept(webhook_tells)));
+        }
+        let ports = Ports { leader: leader.clone(), answers, wanted, namespaces, webhook_trouble };
+        let (metrics, ready) = (metrics.clone(), ready.clone());
+        all.add_controller(
+            controller::run(
+                client,
+                settings,
+                (shared, notices),
+                ports,
+                metrics,
+                ready.clone(),
+                ended(controller_stops),
+            ),
+            &ready,
+        );
+        all
+    }
+
+    fn add_controller(
+        &mut self,
+        controller: impl Future<Output = Result<(), controller::Error>> + Send + 'static,
+        readiness: &Readiness,
+    ) {
+        let first_step = readiness.waiting_for("the controller");
+        self.add(CONTROLLER, async {
+            let mut controller = pin!(controller);
+            // Its first step says what it waits for; until then nothing else would keep this replica from being ready.
+            tokio::select! {
+                biased;
+                ended = &mut controller => return ended,
+                () = ready(()) => first_step.done(),
+            }
+            controller.await
+        });
+    }
+
+    /// The webhook, its certificate and its registration. Outside a cluster nobody would reach it: then it is only said.
+    fn add_webhook(
+        &mut self,
+        common: &Common,
+        args: &Args,
+        namespace: &str,
+        listener: std::net::TcpListener,
+        asked_about: watch::Receiver<Arc<Namespaces>>,
+        tells: watch::Sender<Option<String>>,
+    ) {
+        let reached = listener.local_addr().ok().and_then(|address| place::webhook(args, address));
+        let Some((address, names)) = reached else {
+            let why = "dbbudget runs outside the cluster, where the API server does not reach it; start it with --webhook-url";
+            tells.send_replace(Some(why.into()));
+            return self.add("what is said of the webhook", forever(kept(tells)));
+        };
+        let Common { client, shared, metrics, ready, leader } = common;
+        let (certify, certificates) = watch::channel(None);
+        let settings = certificate::Settings {
+            namespace: namespace.to_owned(),
+            name: args.webhook.webhook_secret.clone(),
+            names,
+            external: args.webhook.webhook_certificate == Issuer::External,
+        };
+        let trouble = self::trouble(ready.clone(), "certificate");
+        self.add(
+            "the webhook's certificate",
+            certificate::run(client.clone(), settings, leader.clone(), certify, trouble),
+        );
+        let settings = webhook::Settings { name: args.webhook.webhook_name.clone(), address };
+        let says = self::trouble(ready.clone(), "webhook");
+        let trouble = move |sentence: Option<String>| {
+            says(sentence.clone());
+            tells.send_if_modified(|known| std::mem::replace(known, sentence.clone()) != sentence);
+        };
+        let registering =
+            webhook::run(client.clone(), settings, leader.clone(), asked_about.clone(), certificates.clone(), trouble);
+        self.add("the webhook's registration", registering);
+        let (stop, stops) = oneshot::channel();
+        self.stop_webhook = Some(stop);
+        let (shared, metrics) = (shared.clone(), metrics.clone());
+        let stops = async move {
+            ended(stops).await;
+            !asked_about.borrow().is_empty()
+        };
+        self.add(WEBHOOK, admission::run(listener, shared, metrics, ready.clone(), certificates, stops));
+    }
+
+    fn add<E: StdError>(&mut self, part: &'static str, runs: impl Future<Output = Result<(), E>> + Send + 'static) {
+        self.running.spawn(async move { (part, runs.await.map_err(|error| error.to_string())) });
+    }
+
+    /// Waits for an end that nobody asked for.
+    pub async fn any_ended(&mut self) -> RunError {
+        match self.running.join_next().await {
+            Some(Ok((part, outcome))) => {
+                let cause = outcome.err().unwrap_or_else(|| "nobody asked it to".into());
+                RunError::Ended { part, cause }
+            }
+            Some(Err(panicked)) => RunError::Panicked(panicked),
+            None => RunError::Ended { part: CONTROLLER, cause: "it never ran".into() },
+        }
+    }
+
+    /// First the writes end, then the Lease is handed over: never the other way round.
+    pub async fn stop(mut self) -> Result<(), RunError> {
+        drop(self.stop_controller);
+        let webhook = self.stop_webhook.take().map(drop); // it answers on, until everybody has heard that it will end
+        if timeout(FINISH, end_of(&mut self.running, CONTROLLER)).await.is_err() {
+            tracing::warn!("the controller did not finish within {} s", FINISH.as_secs());
+        }
+        drop(self.stop_election);
+        end_of(&mut self.running, ELECTION).await?;
+        if webhook.is_some() {
+            end_of(&mut self.running, WEBHOOK).await?;
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn end_of(running: &mut JoinSet<(&'static str, Result<(), String>)>, awaited: &str) -> Result<(), RunError> {
+    while let Some(ended) = running.join_next().await {
+        let (part, outcome) = ended.map_err(RunError::Panicked)?;
+        outcome.map_err(|cause| RunError::Ended { part, cause })?;
+        if part == awaited {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Ends when the sender is dropped.
+async fn ended(stop: oneshot::Receiver<()>) {
+    let _ = stop.await;
+}
+
+async fn forever(runs: impl Future<Output = ()>) -> Result<(), std::convert::Infallible> {
+    runs.await;
+    Ok(())
+}
+
+/// What keeps this replica from its work keeps it from being ready.
+fn trouble(readiness: Readiness, about: &'static str) -> impl Fn(Option<String>) + Send {
+    move |trouble| match trouble {
+        Some(sentence) => readiness.problem(about, sentence),
+        None => readiness.clear(about),
+    }
+}
+
+/// Holds what others listen to.
+async fn kept<T>(_held: T) {
+    pending::<()>().await;
+}
+
+async fn show_leader(mut leader: watch::Receiver<bool>, metrics: Arc<Metrics>) {
+    loop {
+        metrics.leader(*leader.borrow_and_update());
+        if leader.changed().await.is_err() {
+            return pending().await; // the election has ended, and will be seen to
+        }
+    }
+}
