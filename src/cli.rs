@@ -2,13 +2,13 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{clients, plan, run};
+use crate::commands::{clients, plan, release, run};
 
 /// Keeps many Kubernetes workloads under one database's connection cap.
 #[derive(Debug, Parser)]
 #[command(name = "dbbudget", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit status: 0 well (plan: it fits), 1 plan: it does not fit, run: it failed, 2 bad input or usage."
+    after_help = "Exit status: 0 well (plan: it fits), 1 plan: it does not fit, run and release: failed, 2 bad input or usage."
 )]
 pub struct Cli {
     /// What to do.
@@ -23,6 +23,8 @@ pub enum Command {
     Plan(plan::Args),
     /// Watch a cluster and keep the status of its budgets and claims true
     Run(run::Args),
+    /// Take dbbudget's hands off a cluster
+    Release(release::Args),
     /// Show what each client software really opens and obeys
     Clients {
         /// A client or server program: everything that is known of it

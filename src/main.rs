@@ -1,11 +1,12 @@
 //! The `dbbudget` command.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use dbbudget::cli::{Cli, Command};
-use dbbudget::commands::{clients, crds, plan, run};
+use dbbudget::commands::{clients, crds, plan, release, run};
 
 /// Exit statuses beside those of `plan`.
 const FAILED: u8 = 1;
@@ -29,7 +30,8 @@ fn main() -> ExitCode {
 fn start(command: Command, out: &mut dyn Write) -> Result<u8, Box<dyn std::error::Error>> {
     match command {
         Command::Plan(args) => Ok(plan::run(&args, &mut io::stdin(), out, &mut anstream::stderr())?),
-        Command::Run(args) => operate(args),
+        Command::Run(args) => in_cluster(run::run(args)),
+        Command::Release(args) => in_cluster(release::run(&args)),
         Command::Clients { name, output } => clients::run(name.as_deref(), output, out).map(|()| 0).map_err(Into::into),
         Command::Crds { write: None } => Ok(out.write_all(crds::yaml()?.as_bytes()).map(|()| 0)?),
         Command::Crds { write: Some(folder) } => crds::write(&folder).map(|()| 0).map_err(Into::into),
@@ -41,9 +43,9 @@ fn start(command: Command, out: &mut dyn Write) -> Result<u8, Box<dyn std::error
     }
 }
 
-fn operate(args: run::Args) -> Result<u8, Box<dyn std::error::Error>> {
+fn in_cluster<E: Display>(work: impl Future<Output = Result<(), E>>) -> Result<u8, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match runtime.block_on(run::run(args)) {
+    match runtime.block_on(work) {
         Ok(()) => Ok(0),
         Err(error) => {
             anstream::eprintln!("dbbudget: {error}");

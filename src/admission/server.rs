@@ -89,13 +89,13 @@ pub async fn run(
     };
     tokio::select! {
         outcome = serving => Ok(outcome?),
-        () = exchanging => Err(Error::NoCertificate),
+        never = exchanging => match never {},
         never = stopping => match never {},
     }
 }
 
 /// Shows each new certificate. One that cannot be used is not shown; the one before stays.
-async fn exchange(tls: &RustlsConfig, mut certificates: watch::Receiver<Option<Arc<Certificate>>>) {
+async fn exchange(tls: &RustlsConfig, mut certificates: watch::Receiver<Option<Arc<Certificate>>>) -> Infallible {
     while certificates.changed().await.is_ok() {
         let Some(new) = certificates.borrow_and_update().clone() else { continue };
         match tls.reload_from_pem(new.chain.clone().into(), new.key.clone().into()).await {
@@ -103,6 +103,7 @@ async fn exchange(tls: &RustlsConfig, mut certificates: watch::Receiver<Option<A
             Err(error) => tracing::error!("the new certificate cannot be used, the one before stays: {error}"),
         }
     }
+    std::future::pending().await // this replica is stopping, and still answers
 }
 
 async fn pods(State(context): State<Context>, body: Body) -> Response {

@@ -91,6 +91,9 @@ pub struct WorkloadStatus {
     /// OS processes of one pod. Absent: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes: Option<i64>,
+    /// Containers whose processes are lowered, as even the smallest pools would not fit otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lowered: Vec<LoweredStatus>,
     /// Limits of its engines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<EngineStatus>,
@@ -124,6 +127,16 @@ pub struct TargetStatus {
     pub kind: String,
     /// Its name.
     pub name: String,
+}
+
+/// A container whose processes are lowered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoweredStatus {
+    /// Its name.
+    pub container: String,
+    /// Processes that are left.
+    pub processes: i64,
 }
 
 /// Limits of one engine.

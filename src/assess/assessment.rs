@@ -8,6 +8,7 @@ use super::snapshot::Snapshot;
 use crate::api::parse::Budget;
 use crate::api::policy::Enforcement;
 use crate::budget::fit::{Fit, Question, WayOut, fit, ways_out};
+use crate::budget::lower::{lower, with};
 
 /// What is known of one budget, and whether it fits.
 #[derive(Clone, Debug)]
@@ -29,7 +30,9 @@ pub struct Assessment {
 pub fn assess(budget: &Budget, snapshot: &Snapshot) -> Assessment {
     let mut findings = Vec::new();
     let supply = supply(budget, snapshot, &mut findings);
-    let claims = claims(budget, snapshot, &mut findings);
+    let mut claims = claims(budget, snapshot, &mut findings);
+    let lowered = lower(&question(budget, &supply, &claims));
+    claims.claims = with(&claims.claims, &lowered);
     let question = question(budget, &supply, &claims);
     let fit = fit(&question);
     let ways_out = ways_out(&question);

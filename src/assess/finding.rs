@@ -101,6 +101,8 @@ rules! {
     UnseenValue = "unseen-value", Note;
     /// Runs of a CronJob may overlap without bound.
     CronJobOverlap = "cronjob-overlap", Warning;
+    /// A container runs fewer processes than it says, as even the smallest pools would not fit otherwise.
+    ProcessesLowered = "processes-lowered", Warning;
     /// A share cannot be carried into its container, which runs as it is written.
     NotInjected = "not-injected", Warning;
     /// A number of the template is overridden by the share.

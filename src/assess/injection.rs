@@ -9,8 +9,9 @@ use super::shape::Built;
 use crate::api::parse::Budget;
 use crate::api::policy::Enforcement;
 use crate::budget::connections::Connections;
-use crate::budget::shape::{Container, Split};
+use crate::budget::shape::{Container, Lowered, Split};
 use crate::catalogue::Quantity;
+use crate::workload::control::Control;
 
 /// Settings of one container, as its client reads them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -35,6 +36,12 @@ pub fn injection(
     let mut all = Injection::default();
     if budget.enforcement == Enforcement::Observe {
         return all;
+    }
+    if let (Lowered::To(processes), Some(control)) = (container.lowered, &built.control) {
+        match control {
+            Control::Variable(name) => drop(all.env.insert(name.clone(), processes.to_string())),
+            Control::Flag { name, .. } => all.args.push(format!("{name}={processes}")),
+        }
     }
     for ((engine, shape), limit) in built.engines.iter().zip(&container.engines).zip(limits) {
         let limit = limit.filter(|_| engine.is_sized());
@@ -82,7 +89,7 @@ impl Share<'_> {
             Quantity::Pool => u64::from(split.pool),
             Quantity::Overflow => u64::from(split.overflow),
             Quantity::Limit => u64::from(split.pool) + u64::from(split.overflow),
-            Quantity::Processes => u64::from(self.container.processes.lower_bound()),
+            Quantity::Processes => u64::from(self.container.processes()),
             Quantity::Threads => u64::from(self.container.threads?),
             Quantity::Connections => self.per_pod.bounded()?,
         })

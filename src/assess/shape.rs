@@ -3,10 +3,11 @@
 use super::finding::{About, Finding, Rule};
 use super::settings::{Settings, Wanted};
 use crate::api::parse::{Container as Asked, Engine as AskedEngine, Entry, Number, Setting, SettingValue};
-use crate::budget::shape::{Container, Engine, Extra, Role, Shape, UNLIMITED, Written};
+use crate::budget::shape::{Container, Engine, Extra, Lowered, Role, Shape, UNLIMITED, Written};
 use crate::catalogue::{Catalogue, Knob, Preset, Quantity, UrlVariable, Zero};
 use crate::workload::Key;
 use crate::workload::command::words;
+use crate::workload::control::{Control, control};
 use crate::workload::engines::{AsWritten, Knobs, as_written};
 use crate::workload::processes::{Context, Running, Said, running};
 use crate::workload::template::{Container as Template, Template as PodTemplate};
@@ -20,6 +21,8 @@ pub struct Built {
     pub pointer: String,
     /// Its processes and threads.
     pub running: Running,
+    /// What could lower its processes.
+    pub control: Option<Control>,
     /// Its engines.
     pub engines: Vec<BuiltEngine>,
     /// The container of the template, if there is one.
@@ -120,7 +123,9 @@ fn built(asked: &Asked, template: Template, ground: &Ground) -> Built {
     let context =
         |preset| Context { container: &template, catalogue: ground.catalogue, preset, node_cpus: ground.node_cpus };
     let main = asked.engines.iter().find_map(preset_of);
-    let running = running(&context(main), asked.processes.as_ref().map(said), asked.threads.as_ref().map(said));
+    let processes = asked.processes.as_ref().map(said);
+    let running = running(&context(main), processes, asked.threads.as_ref().map(said));
+    let control = control(&context(main), processes);
     let engines = asked.engines.iter().map(|engine| {
         let knobs = knobs(engine, preset_of(engine));
         let mut written = as_written(&context(preset_of(engine)), &knobs);
@@ -139,7 +144,7 @@ fn built(asked: &Asked, template: Template, ground: &Ground) -> Built {
         BuiltEngine { name, client, knobs, settings, written, keep, overflow_percent: percent }
     });
     let engines = engines.collect();
-    Built { name: template.name.clone(), pointer: template.pointer.clone(), running, engines, template }
+    Built { name: template.name.clone(), pointer: template.pointer.clone(), running, control, engines, template }
 }
 
 fn said(number: &Number) -> Said<'_> {
@@ -206,6 +211,7 @@ fn container(asked: &Asked, built: &Built, ground: &Ground) -> Container {
         name: built.name.clone(),
         role: if built.pointer.is_empty() { Role::Main } else { built.template.role },
         processes: built.running.processes.value,
+        lowered: if built.control.is_some() { Lowered::Possible } else { Lowered::Never },
         threads,
         extra: Extra {
             per_process: asked.extra_per_process.unwrap_or(extra.per_process),

@@ -141,7 +141,8 @@ impl<'a> Table<'a> {
 
     /// What a claim holds beyond its present limits when its engines rise to a level.
     fn cost_of_level(&self, claim: usize, level: u64) -> Connections {
-        let raised = self.claims[claim].shape.holds(&mut |engine, _| Some(self.at_level(claim, engine, level)));
+        let raised =
+            self.claims[claim].shape.with_each_limit(&mut |engine, _| Some(self.at_level(claim, engine, level)));
         let pods = self.claims[claim].pods.sized(self.headroom);
         (raised * pods).less(self.claims[claim].allocated(&self.limits[claim], self.headroom))
     }

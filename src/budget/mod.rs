@@ -8,6 +8,7 @@
 //! | [`claim`] | what does one workload ask for? |
 //! | [`capacity`] | what does the database give, and who takes from it first? |
 //! | [`divide`] | how is it shared? |
+//! | [`lower`] | which processes are lowered where even the minimums would not fit? |
 //! | [`fit`] | does it fit, and what are the ways out? |
 //!
 //! Words: *pool* = connections one engine keeps, *overflow* = opened on top under load, *limit* = pool + overflow;
@@ -18,6 +19,7 @@ pub mod claim;
 pub mod connections;
 pub mod divide;
 pub mod fit;
+pub mod lower;
 pub mod rollout;
 pub mod shape;
 mod ways_out;

@@ -52,12 +52,26 @@ pub struct Container {
     pub role: Role,
     /// OS processes, each with its own engines.
     pub processes: Count,
+    /// What its processes are lowered to, where something outside the code can do that and nothing else fits.
+    pub lowered: Lowered,
     /// Threads of each process, where they bound its connections.
     pub threads: Option<u32>,
     /// Connections outside the engines.
     pub extra: Extra,
     /// The pools of each process.
     pub engines: Vec<Engine>,
+}
+
+/// Whether a container's processes are lowered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lowered {
+    /// Nothing outside the code can.
+    #[default]
+    Never,
+    /// They could be.
+    Possible,
+    /// To this many.
+    To(u32),
 }
 
 /// Connections outside the engines: LISTEN, a heartbeat, migrations at start.
@@ -142,6 +156,11 @@ impl Engine {
     }
 }
 
+/// The processes of a container to count with.
+type Processes = fn(&Container) -> u32;
+/// The limit of an engine, by its place among all; nothing: unlimited.
+type Limit<'a> = dyn FnMut(usize, &Engine) -> Option<u32> + 'a;
+
 impl Shape {
     /// All engines in the pod's order: the order of every list of limits.
     pub fn engines(&self) -> impl Iterator<Item = &Engine> {
@@ -163,14 +182,19 @@ impl Shape {
     /// What a pod holds as its template is written.
     #[must_use]
     pub fn as_written(&self) -> Connections {
-        self.holds(&mut |_, engine| engine.as_written.limit())
+        self.holds(Container::written_processes, &mut |_, engine| engine.as_written.limit())
     }
 
     /// What a pod holds with these limits, in the order of [`Shape::engines`]. A limit that is not listed counts as
     /// the engine's minimum.
     #[must_use]
     pub fn with_limits(&self, limits: &[u32]) -> Connections {
-        self.holds(&mut |i, engine| Some(limits.get(i).copied().unwrap_or(engine.min)))
+        self.with_each_limit(&mut |i, engine| Some(limits.get(i).copied().unwrap_or(engine.min)))
+    }
+
+    /// What a pod holds with the limits that are answered for each engine and its place.
+    pub(super) fn with_each_limit(&self, limit: &mut Limit) -> Connections {
+        self.holds(Container::processes, limit)
     }
 
     /// What a pod holds with every engine at its minimum.
@@ -180,11 +204,11 @@ impl Shape {
     }
 
     /// `max(Σ containers + Σ sidecars, max over init containers (it + the sidecars started before it))`.
-    pub(super) fn holds(&self, limit: &mut dyn FnMut(usize, &Engine) -> Option<u32>) -> Connections {
+    fn holds(&self, processes: Processes, limit: &mut Limit) -> Connections {
         let (mut first, mut mains, mut sidecars, mut starting) =
             (0, Connections::ZERO, Connections::ZERO, Connections::ZERO);
         for container in &self.containers {
-            let held = container.holds(first, limit);
+            let held = container.holds(first, processes(container), limit);
             first += container.engines.len();
             match container.role {
                 Role::Main => mains = mains + held,
@@ -197,91 +221,40 @@ impl Shape {
 }
 
 impl Container {
+    /// The processes that run with shares.
+    #[must_use]
+    pub fn processes(&self) -> u32 {
+        match self.lowered {
+            Lowered::To(n) => n,
+            Lowered::Never | Lowered::Possible => self.written_processes(),
+        }
+    }
+
+    fn written_processes(&self) -> u32 {
+        self.processes.lower_bound()
+    }
+
     /// `processes × (Σ count × limit + extra.perProcess) + extra.perPod`.
-    fn holds(&self, first: usize, limit: &mut dyn FnMut(usize, &Engine) -> Option<u32>) -> Connections {
+    fn holds(&self, first: usize, processes: u32, limit: &mut Limit) -> Connections {
         let engines = self.engines.iter().enumerate();
         let process: Connections = engines
             .map(|(i, engine)| engine.holds(limit(first + i, engine), self.threads) * u64::from(engine.count))
             .sum();
-        (process + self.extra.per_process.into()) * u64::from(self.processes.lower_bound()) + self.extra.per_pod.into()
+        (process + self.extra.per_process.into()) * u64::from(processes) + self.extra.per_pod.into()
     }
 
     /// What the container holds with these limits, the first of which is the one of its own first engine.
     #[must_use]
     pub fn with_limits(&self, limits: &[u32]) -> Connections {
-        self.holds(0, &mut |i, engine| Some(limits.get(i).copied().unwrap_or(engine.min)))
+        self.holds(0, self.processes(), &mut |i, engine| Some(limits.get(i).copied().unwrap_or(engine.min)))
     }
 
     /// What the container holds as its template is written.
     #[must_use]
     pub fn as_written(&self) -> Connections {
-        self.holds(0, &mut |_, engine| engine.as_written.limit())
+        self.holds(0, self.written_processes(), &mut |_, engine| engine.as_written.limit())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn engine(min: u32, as_written: Option<u32>) -> Engine {
-        let as_written = as_written.map_or(Written::Unlimited, Written::Limit);
-        Engine { name: "default".into(), count: 1, min, max: 10, overflow_percent: 40, per_thread: false, as_written }
-    }
-
-    fn container(role: Role, processes: u32, engines: Vec<Engine>) -> Container {
-        Container {
-            name: "c".into(),
-            role,
-            processes: Count::Known(processes),
-            threads: None,
-            extra: Extra::default(),
-            engines,
-        }
-    }
-
-    #[test]
-    fn mlflow_with_the_smallest_safe_pools_holds_eight() {
-        let mlflow = Container {
-            extra: Extra { per_process: 0, per_pod: 4 },
-            engines: vec![Engine { count: 2, ..engine(2, Some(15)) }],
-            ..container(Role::Main, 1, vec![])
-        };
-        let shape = Shape { containers: vec![mlflow] };
-        assert_eq!(shape.at_minimum(), Connections::new(8)); // 1 × (2 × 2) + 4
-        assert_eq!(shape.as_written(), Connections::new(34)); // 1 × (2 × 15) + 4
-    }
-
-    #[test]
-    fn init_containers_count_at_their_largest_not_in_sum() {
-        let five = || vec![engine(5, Some(5))];
-        let shape = |roles: &[(Role, u32)]| Shape {
-            containers: roles.iter().map(|&(role, processes)| container(role, processes, five())).collect(),
-        };
-        assert_eq!(shape(&[(Role::Init, 1), (Role::Main, 1)]).at_minimum(), Connections::new(5));
-        assert_eq!(shape(&[(Role::Init, 3), (Role::Main, 1)]).at_minimum(), Connections::new(15));
-        // A sidecar started before the init container runs beside it, one started after does not.
-        assert_eq!(shape(&[(Role::Sidecar, 1), (Role::Init, 3), (Role::Main, 1)]).at_minimum(), Connections::new(20));
-        assert_eq!(shape(&[(Role::Init, 3), (Role::Sidecar, 1), (Role::Main, 1)]).at_minimum(), Connections::new(15));
-    }
-
-    #[test]
-    fn threads_bound_only_clients_that_connect_per_thread() {
-        let threaded = |per_thread| {
-            let engines = vec![Engine { per_thread, ..engine(1, None) }];
-            Shape { containers: vec![Container { threads: Some(8), ..container(Role::Main, 2, engines) }] }
-        };
-        assert_eq!(threaded(true).as_written(), Connections::new(16));
-        assert_eq!(threaded(true).with_limits(&[3]), Connections::new(6));
-        assert_eq!(threaded(false).as_written(), Connections::UNBOUNDED);
-    }
-
-    #[test]
-    fn a_split_keeps_at_least_one_in_the_pool() {
-        for limit in 1..200 {
-            for overflow_percent in 0..=99 {
-                let split = Engine { overflow_percent, ..engine(1, None) }.split(limit);
-                assert!(split.pool >= 1 && split.pool + split.overflow == limit, "{limit} at {overflow_percent} %");
-            }
-        }
-    }
-}
+mod tests;

@@ -141,7 +141,7 @@ fn pots_of(claim: &Claim) -> impl Iterator<Item = usize> + use<> {
 }
 
 /// Whether everything fits with these claims instead.
-fn fits_with(question: &Question, claims: &[Claim]) -> bool {
+pub(super) fn fits_with(question: &Question, claims: &[Claim]) -> bool {
     Needs::of(&Question { claims, ..*question }).is_some_and(|needs| needs.fit())
 }
 
@@ -202,7 +202,7 @@ fn together(question: &Question) -> Option<WayOut> {
 }
 
 /// The fewest, from 0 to `most`, that are enough; more never are less so.
-fn fewest(most: usize, enough: impl Fn(usize) -> bool) -> Option<usize> {
+pub(super) fn fewest(most: usize, enough: impl Fn(usize) -> bool) -> Option<usize> {
     let (mut low, mut high) = (0, most);
     if !enough(high) {
         return None;
@@ -266,7 +266,7 @@ fn fewer_processes(question: &Question, needs: &Needs) -> Option<WayOut> {
 }
 
 /// The largest number from 1 to below `from` that is enough, by bisection.
-fn largest_below(from: u32, enough: impl Fn(u32) -> bool) -> Option<u32> {
+pub(super) fn largest_below(from: u32, enough: impl Fn(u32) -> bool) -> Option<u32> {
     if from <= 1 || !enough(1) {
         return None;
     }

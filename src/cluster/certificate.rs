@@ -4,23 +4,19 @@
 mod authority;
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
-use kube_runtime::WatchStreamExt;
-use kube_runtime::watcher::watch_object;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::view::retries::Retries;
+use super::one::One;
 use authority::{Lifetimes, State};
 
 /// Where the certificate is kept, and for whom it is.
@@ -50,9 +46,6 @@ pub struct Certificate {
 /// Why this ended without being asked to.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The watch is endless by contract.
-    #[error("the watch of the webhook's Secret ended")]
-    WatchEnded,
     /// The election is gone.
     #[error("the election ended")]
     ElectionEnded,
@@ -69,7 +62,7 @@ const RETRY: Duration = Duration::from_secs(5);
 /// in the way.
 ///
 /// # Errors
-/// When the watch or the election ends.
+/// When the election ends.
 pub async fn run(
     client: Client,
     settings: Settings,
@@ -78,13 +71,13 @@ pub async fn run(
     trouble: impl Fn(Option<String>),
 ) -> Result<(), Error> {
     let api: Api<Secret> = Api::namespaced(client, &settings.namespace);
-    let mut secrets = pin!(watch_object(api.clone(), &settings.name).backoff(Retries::new()));
+    let mut secrets = One::new(api.clone(), &settings.name, format!("the Secret {}", settings.place()));
     let mut stored: Option<Option<Secret>> = None;
     let mut look = Instant::now();
     loop {
         let leads = *leader.borrow_and_update();
         tokio::select! {
-            secret = secrets.next() => match secret.ok_or(Error::WatchEnded)? {
+            secret = secrets.next() => match secret {
                 Ok(secret) => {
                     let news = secret.as_ref().and_then(read).map(Arc::new);
                     trouble(news.is_none().then(|| settings.missing(secret.is_some())));
@@ -92,7 +85,7 @@ pub async fn run(
                     stored = Some(secret);
                     look = Instant::now();
                 }
-                Err(error) => trouble(Some(format!("the Secret {} cannot be watched: {error}", settings.place()))),
+                Err(refused) => trouble(Some(refused)),
             },
             changed = leader.changed() => {
                 changed.map_err(|_| Error::ElectionEnded)?;

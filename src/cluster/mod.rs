@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod certificate;
 pub mod lease;
+mod one;
 pub mod postgres;
 pub mod view;
 pub mod webhook;

@@ -2,23 +2,19 @@
 //! when nobody needs it. The leader keeps it so, also when someone else changes it.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
-use kube_runtime::WatchStreamExt;
-use kube_runtime::watcher::watch_object;
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::certificate::Certificate;
-use super::view::retries::Retries;
+use super::one::One;
 use crate::api::policy::FailurePolicy;
 
 /// How the webhook is registered.
@@ -57,9 +53,6 @@ pub const DEADLINE: u64 = 2;
 /// Why this ended without being asked to.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The watch is endless by contract.
-    #[error("the watch of the webhook's configuration ended")]
-    WatchEnded,
     /// Whatever it is told by is gone.
     #[error("the parts that it serves ended")]
     Ended,
@@ -137,7 +130,7 @@ fn client_config(address: &Address, authorities: &str, path: &str) -> Value {
 /// Keeps the configuration as it should be while this replica leads. `trouble` is told what stands in the way.
 ///
 /// # Errors
-/// When the watch ends, or what tells it of namespaces, certificates or the election.
+/// When what tells it of namespaces, certificates or the election ends.
 pub async fn run(
     client: Client,
     settings: Settings,
@@ -147,7 +140,8 @@ pub async fn run(
     trouble: impl Fn(Option<String>),
 ) -> Result<(), Error> {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client);
-    let mut events = pin!(watch_object(api.clone(), &settings.name).backoff(Retries::new()));
+    let what = format!("the MutatingWebhookConfiguration {}", settings.name);
+    let mut stored = One::new(api.clone(), &settings.name, what);
     let mut registration = Registration { api, settings, known: false, stored: None, written: None, trouble };
     let mut look = None;
     loop {
@@ -158,9 +152,12 @@ pub async fn run(
             look = registration.bring_about(&wanted, shown.as_deref()).await.then(|| Instant::now() + RETRY);
         }
         tokio::select! {
-            event = events.next() => match event.ok_or(Error::WatchEnded)? {
-                Ok(stored) => (registration.known, registration.stored) = (true, stored),
-                Err(error) => registration.say(Some(format!("it cannot be watched: {error}"))),
+            stored = stored.next() => match stored {
+                Ok(stored) => {
+                    (registration.known, registration.stored) = (true, stored);
+                    registration.say(None);
+                }
+                Err(refused) => registration.say(Some(refused)),
             },
             changed = leader.changed() => changed.map_err(|_| Error::Ended)?,
             changed = namespaces.changed() => changed.map_err(|_| Error::Ended)?,
@@ -184,7 +181,7 @@ struct Registration<T> {
 
 impl<T: Fn(Option<String>)> Registration<T> {
     fn say(&self, sentence: Option<String>) {
-        (self.trouble)(sentence.map(|sentence| format!("the webhook {}: {sentence}", self.settings.name)));
+        (self.trouble)(sentence.map(|sentence| format!("the webhook is not registered: {sentence}")));
     }
 
     /// Writes or removes it where that is needed. Answers whether to try again later.
@@ -212,7 +209,7 @@ impl<T: Fn(Option<String>)> Registration<T> {
                 false
             }
             Ok(Err(error)) => {
-                self.say(Some(format!("it cannot be registered: {error}")));
+                self.say(Some(error.to_string()));
                 true
             }
             Err(_) => {

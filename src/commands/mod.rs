@@ -3,4 +3,5 @@
 pub mod clients;
 pub mod crds;
 pub mod plan;
+pub mod release;
 pub mod run;

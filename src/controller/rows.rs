@@ -2,14 +2,14 @@
 
 use crate::api::parse::{Budget, Entry, Name, Which};
 use crate::api::policy::Enforcement;
-use crate::api::status::{EngineStatus, TargetStatus, WorkloadStatus};
+use crate::api::status::{EngineStatus, LoweredStatus, TargetStatus, WorkloadStatus};
 use crate::api::target::KNOWN_KINDS;
 use crate::assess::claims::Drawing;
 use crate::assess::{About, Assessment, Finding, Rule, Severity};
 use crate::budget::claim::{Claim, Source};
 use crate::budget::connections::Connections;
 use crate::budget::fit::Row as Share;
-use crate::budget::shape::Count;
+use crate::budget::shape::{Count, Lowered};
 use crate::cluster::view::pods::Holding;
 use crate::cluster::view::sources::{Need, Source as Watched, State};
 use crate::cluster::view::{View, lets_in};
@@ -107,6 +107,7 @@ fn row(drawing: &Drawing, claim: &Claim, share: &Share, findings: &[Finding], he
         pods: whole(holding.pods),
         peak_pods: whole(share.peak_pods),
         processes: processes(claim),
+        lowered: lowered(claim),
         engines: engines(claim, share),
         per_pod: number(share.per_pod),
         allocated: number(share.allocated),
@@ -124,10 +125,18 @@ fn row(drawing: &Drawing, claim: &Claim, share: &Share, findings: &[Finding], he
 /// Processes of one pod; nothing where one number is not known.
 fn processes(claim: &Claim) -> Option<i64> {
     let counts = claim.shape.containers.iter().map(|c| match c.processes {
-        Count::Known(n) => Some(i64::from(n)),
+        Count::Known(_) => Some(i64::from(c.processes())),
         Count::AtLeast(_) => None,
     });
     counts.sum()
+}
+
+fn lowered(claim: &Claim) -> Vec<LoweredStatus> {
+    let lowered = claim.shape.containers.iter().filter_map(|c| match c.lowered {
+        Lowered::To(n) => Some(LoweredStatus { container: c.name.clone(), processes: i64::from(n) }),
+        Lowered::Never | Lowered::Possible => None,
+    });
+    lowered.collect()
 }
 
 fn engines(claim: &Claim, share: &Share) -> Vec<EngineStatus> {

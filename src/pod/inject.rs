@@ -15,8 +15,10 @@ use crate::assess::settings::{Place, Setting, UrlPlace, Value};
 use crate::assess::shape::{Built, Ground, build};
 use crate::budget::claim::Id;
 use crate::budget::connections::Connections;
-use crate::budget::shape::{Container, Count, Shape};
+use crate::budget::shape::{Container, Count, Lowered, Shape};
+use crate::catalogue::Quantity;
 use crate::workload::Key;
+use crate::workload::control::Control;
 use crate::workload::template::Template;
 
 /// A claim by which a pod draws from a budget.
@@ -123,7 +125,7 @@ impl Writing {
             return;
         }
         self.engines.extend(engines());
-        drawn.know_processes(&mut shape);
+        drawn.know_processes(&mut shape, &built);
         self.write(drawn, &shape, &built);
     }
 
@@ -143,14 +145,22 @@ impl Writing {
             });
             let changes = &mut self.changes[at].1;
             let mut one = Settling { drawn, container, built, per_pod, changes, annotations: &mut self.annotations };
+            one.processes();
             one.engines(limits);
         }
     }
 }
 
 impl Drawn<'_> {
-    /// What follows the CPUs of the node, the leader knows better.
-    fn know_processes(&self, shape: &mut Shape) {
+    /// What follows the CPUs of the node, the leader knows better; and it may have lowered what can be.
+    fn know_processes(&self, shape: &mut Shape, built: &[Built]) {
+        let lowered = self.published.map(|row| row.lowered.as_slice()).unwrap_or_default();
+        for (container, _) in shape.containers.iter_mut().zip(built).filter(|(_, built)| built.control.is_some()) {
+            let to = lowered.iter().find(|l| l.container == container.name).map(|l| l.processes);
+            if let Some(to) = to.and_then(|to| u32::try_from(to).ok()).filter(|to| *to > 0) {
+                container.lowered = Lowered::To(to);
+            }
+        }
         let published = self.published.and_then(|row| u32::try_from(row.processes?).ok());
         if let ([container], Some(processes)) = (shape.containers.as_mut_slice(), published)
             && container.processes.lower_bound() <= processes
@@ -191,6 +201,22 @@ struct Settling<'a> {
 }
 
 impl Settling<'_> {
+    /// Lowers the processes, by the flag or variable that sets them.
+    fn processes(&mut self) {
+        let (Lowered::To(processes), Some(control)) = (self.container.lowered, &self.built.control) else { return };
+        let budget = &self.drawn.budget.name.name;
+        let key = keys::annotation(&self.built.name, budget, "", Quantity::Processes);
+        self.annotations.insert(key.clone(), processes.to_string().into());
+        match control {
+            Control::Variable(name) => self.changes.bound(name, &key),
+            Control::Flag { spot, .. } => {
+                let variable = keys::variable(budget, "", Quantity::Processes);
+                self.changes.bound(&variable, &key);
+                self.changes.word(spot.clone(), format!("$({variable})"));
+            }
+        }
+    }
+
     fn engines(&mut self, limits: &[Option<u32>]) {
         let engines = self.built.engines.iter().zip(&self.container.engines);
         for ((built, engine), limit) in engines.zip(limits) {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::budget::connections::Connections;
-use crate::budget::shape::{Container, Count, Engine, Extra, Role, Shape, Written};
+use crate::budget::shape::{Container, Count, Engine, Extra, Lowered, Role, Shape, Written};
 
 /// Everything that a pod draws, one entry for each claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,8 +120,8 @@ impl PinnedContainer {
                 Role::Init => Some(PinnedRole::Init),
                 Role::Sidecar => Some(PinnedRole::Sidecar),
             },
-            processes: container.processes.lower_bound(),
-            at_least: matches!(container.processes, Count::AtLeast(_)),
+            processes: container.processes(),
+            at_least: matches!(container.processes, Count::AtLeast(_)) && !matches!(container.lowered, Lowered::To(_)),
             threads: container.threads,
             per_process: container.extra.per_process,
             per_pod: container.extra.per_pod,
@@ -147,6 +147,7 @@ impl PinnedContainer {
                 Some(PinnedRole::Sidecar) => Role::Sidecar,
             },
             processes: if self.at_least { Count::AtLeast(self.processes) } else { Count::Known(self.processes) },
+            lowered: Lowered::Never,
             threads: self.threads,
             extra: Extra { per_process: self.per_process, per_pod: self.per_pod },
             engines: engines.collect(),

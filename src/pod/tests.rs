@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::inject::{Drawn, Injected, inject};
 use super::patch::patch;
 use crate::api::parse::{self, Budget};
-use crate::api::status::{EngineStatus, WorkloadStatus};
+use crate::api::status::{EngineStatus, LoweredStatus, WorkloadStatus};
 use crate::api::{DatabaseBudget, check};
 use crate::budget::claim::Id;
 use crate::workload::Key;
@@ -221,4 +221,31 @@ fn of_two_budgets_of_one_name_the_first_rules() {
     let injected = inject(&pod("{name: app}"), &drawn).unwrap();
     assert_eq!(injected.pinned.0.len(), 1);
     assert!(injected.left_out[0].contains("has the name of s/shop"), "{:?}", injected.left_out);
+}
+
+/// The limit of one process's engine and the processes that are left, by variable and by flag.
+#[test]
+fn processes_are_lowered_by_whatever_sets_them() {
+    let budget = budget("{name: api, target: {kind: Deployment}, client: sqlalchemy-env}");
+    let (claim, workload) = (Id { namespace: "s".into(), name: "api".into() }, key());
+    let lowered = vec![LoweredStatus { container: "app".into(), processes: 2 }];
+    let row = WorkloadStatus { lowered, ..WorkloadStatus::default() };
+    let with = |container: &str| {
+        let (pod, published) = (pod(container), Some(&row));
+        let drawn =
+            [Drawn { budget: &budget, claim: &claim, entry: &budget.entries[0], workload: &workload, published }];
+        let once = inject(&pod, &drawn).unwrap();
+        assert_eq!(once.pod, inject(&once.pod, &drawn).unwrap().pod, "the second look changes something");
+        assert_eq!(once.pinned.0[0].holds().bounded(), Some(2));
+        assert_eq!(annotations(&once)["app.dbbudget.dev/shop.processes"], "2");
+        container_of(&once)
+    };
+    let by_flag = with("{name: app, command: [gunicorn, app, -w, '8']}");
+    assert_eq!(by_flag["command"], json!(["gunicorn", "app", "-w", "$(DBBUDGET_SHOP.PROCESSES)"]));
+    let by_variable = with("{name: app, command: [gunicorn, app], env: [{name: WEB_CONCURRENCY, value: '8'}]}");
+    assert_eq!(by_variable["env"][0], reads("WEB_CONCURRENCY", "app.dbbudget.dev/shop.processes"));
+}
+
+fn container_of(injected: &Injected) -> Value {
+    container(injected).clone()
 }

@@ -8,11 +8,13 @@
 //! | [`command`] | which program does a command start, with which flags? |
 //! | [`flags`] | where does a flag's number stand? |
 //! | [`processes`] | how many processes and threads is that? |
+//! | [`control`] | what could lower their number? |
 //! | [`engines`] | how many connections does each engine take as written? |
 //! | [`url`] | what does a connection URL say? |
 //! | [`scaler`] | how far may an autoscaler go? |
 
 pub mod command;
+pub mod control;
 pub mod engines;
 pub mod flags;
 pub mod owner;

@@ -175,7 +175,7 @@ fn of_call(context: &Context, call: &Call) -> Running {
     Running { processes, threads, follows_node_cpus }
 }
 
-fn chosen_mode<'a>(server: &'a Server, lists: &[(&Vec<String>, &str)]) -> Option<&'a Mode> {
+pub(super) fn chosen_mode<'a>(server: &'a Server, lists: &[(&Vec<String>, &str)]) -> Option<&'a Mode> {
     server.modes.iter().find(|mode| {
         let value = lists.iter().find_map(|(args, _)| flag_value(args, &mode.args));
         value.is_some_and(|(_, v)| mode.values.is_empty() || mode.values.iter().any(|m| v.ends_with(m.as_str())))

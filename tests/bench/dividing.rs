@@ -6,7 +6,7 @@ use dbbudget::budget::claim::{Claim, Id, Source};
 use dbbudget::budget::connections::Connections;
 use dbbudget::budget::divide::{Supply, divide};
 use dbbudget::budget::rollout::{Headroom, Pods, Portion, Strategy};
-use dbbudget::budget::shape::{Container, Count, Engine, Extra, Role, Shape, Written};
+use dbbudget::budget::shape::{Container, Count, Engine, Extra, Lowered, Role, Shape, Written};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -33,6 +33,7 @@ fn claim(number: u32, priorities: u32, capped: bool) -> Claim {
         name: "main".into(),
         role: Role::Main,
         processes: Count::Known(1 + hop(11, 4)),
+        lowered: Lowered::Never,
         threads: None,
         extra: Extra { per_process: hop(13, 2), per_pod: hop(17, 3) },
         engines: (0..=hop(19, 2)).map(engine).collect(),

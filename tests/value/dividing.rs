@@ -5,7 +5,7 @@ use dbbudget::budget::claim::{Claim, Id, Source};
 use dbbudget::budget::connections::Connections;
 use dbbudget::budget::divide::{Shares, Supply, divide};
 use dbbudget::budget::rollout::{self, Headroom, Pods};
-use dbbudget::budget::shape::{Container, Count, Engine, Extra, Role, Shape, Written};
+use dbbudget::budget::shape::{Container, Count, Engine, Extra, Lowered, Role, Shape, Written};
 use proptest::prelude::*;
 
 fn engine(name: usize, count: u32, min: u32, max: u32) -> Engine {
@@ -15,7 +15,15 @@ fn engine(name: usize, count: u32, min: u32, max: u32) -> Engine {
 
 fn container(role: Role, processes: u32, engines: Vec<Engine>) -> Container {
     let extra = Extra { per_process: 0, per_pod: 0 };
-    Container { name: format!("{role:?}"), role, processes: Count::Known(processes), threads: None, extra, engines }
+    Container {
+        name: format!("{role:?}"),
+        role,
+        processes: Count::Known(processes),
+        lowered: Lowered::Never,
+        threads: None,
+        extra,
+        engines,
+    }
 }
 
 fn claim(name: usize, pods: u32, priority: i32, weight: u32, containers: Vec<Container>) -> Claim {

@@ -17,8 +17,10 @@ pub use sum::steps;
 #[must_use]
 pub fn of_budget(budget: &Budget, snapshot: &Snapshot, assessment: &Assessment) -> Vec<Finding> {
     let mut findings = sum::findings(budget, assessment);
-    for (drawing, row) in assessment.claims.drawings.iter().zip(&assessment.fit.rows) {
+    let claims = assessment.claims.drawings.iter().zip(&assessment.claims.claims);
+    for ((drawing, claim), row) in claims.zip(&assessment.fit.rows) {
         findings.extend(workload::findings(drawing, snapshot));
+        findings.extend(workload::lowered(drawing, claim));
         findings.extend(client::findings(budget, drawing, row));
     }
     findings.extend(between::findings(budget, snapshot, &assessment.claims.drawings));

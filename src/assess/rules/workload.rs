@@ -3,8 +3,10 @@
 use crate::assess::claims::Drawing;
 use crate::assess::finding::{About, Finding, Rule};
 use crate::assess::snapshot::Snapshot;
-use crate::budget::shape::Count;
+use crate::budget::claim::Claim;
+use crate::budget::shape::{Count, Lowered};
 use crate::workload::Replicas;
+use crate::workload::control::Control;
 
 pub(super) fn findings(drawing: &Drawing, snapshot: &Snapshot) -> Vec<Finding> {
     let about = || About::Object(drawing.key.clone());
@@ -33,4 +35,22 @@ pub(super) fn findings(drawing: &Drawing, snapshot: &Snapshot) -> Vec<Finding> {
         findings.push(Finding::new(Rule::NodesUnknown, about(), "/spec", message, "plan counts with --nodes N"));
     }
     findings
+}
+
+/// Containers that get fewer processes than they ask for.
+pub(super) fn lowered(drawing: &Drawing, claim: &Claim) -> Vec<Finding> {
+    let containers = drawing.built.iter().zip(&claim.shape.containers);
+    let findings = containers.filter_map(|(built, container)| {
+        let Lowered::To(to) = container.lowered else { return None };
+        let (Control::Variable(by) | Control::Flag { name: by, .. }) = built.control.as_ref()?;
+        let (from, asked) = (&built.running.processes.from, container.processes.lower_bound());
+        let message = format!(
+            "{} runs {to} of its {asked} processes ({from}), set by {by}: even the smallest pools would not fit otherwise",
+            built.name
+        );
+        let fix = "run fewer processes yourself, or give the budget more capacity";
+        let about = About::Object(drawing.key.clone());
+        Some(Finding::new(Rule::ProcessesLowered, about, built.pointer.clone(), message, fix))
+    });
+    findings.collect()
 }

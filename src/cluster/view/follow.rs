@@ -229,7 +229,8 @@ impl<T: Fn(State) + Sync> Stream<'_, T> {
     }
 }
 
-fn status(error: &watcher::Error) -> Option<&Status> {
+/// What the API server said, if it said anything.
+pub(in crate::cluster) fn status(error: &watcher::Error) -> Option<&Status> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
@@ -240,7 +241,7 @@ fn status(error: &watcher::Error) -> Option<&Status> {
 }
 
 /// An error with what caused it: "connection refused" is the last of a chain.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(in crate::cluster) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
     let mut texts: Vec<String> = Vec::new();
     for text in causes {

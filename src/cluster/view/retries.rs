@@ -47,7 +47,7 @@ impl Backoff for Retries {
 /// Tells a permission that is missing from an API server that has just begun, which refuses everybody until it has read
 /// the roles.
 #[derive(Default)]
-pub(super) struct Refusals {
+pub(in crate::cluster) struct Refusals {
     allowed_before: bool,
     since: Option<Instant>,
 }
@@ -57,12 +57,12 @@ impl Refusals {
     const BEGINNING: Duration = Duration::from_secs(10);
 
     /// The watch was allowed.
-    pub(super) fn allowed(&mut self) {
+    pub(in crate::cluster) fn allowed(&mut self) {
         *self = Self { allowed_before: true, since: None };
     }
 
     /// The watch was refused. Answers whether that is to be believed.
-    pub(super) fn refused(&mut self, now: Instant) -> bool {
+    pub(in crate::cluster) fn refused(&mut self, now: Instant) -> bool {
         let since = *self.since.get_or_insert(now);
         !self.allowed_before || now >= since + Self::BEGINNING
     }

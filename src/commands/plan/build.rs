@@ -14,7 +14,7 @@ use crate::assess::{Assessment, Finding, assess, rules};
 use crate::budget::claim::{Claim, Source};
 use crate::budget::fit::{Row, Verdict};
 use crate::budget::rollout::Headroom;
-use crate::budget::shape::{self, Count};
+use crate::budget::shape::{self, Count, Lowered};
 
 /// Assesses all budgets of the input.
 pub fn report(input: &Input) -> Report {
@@ -99,6 +99,10 @@ fn workload_report(budget: &Budget, drawing: &Drawing, claim: &Claim, row: &Row)
             processes: match container.processes {
                 Count::Known(n) => Some(n),
                 Count::AtLeast(_) => None,
+            },
+            lowered_to: match container.lowered {
+                Lowered::To(n) => Some(n),
+                Lowered::Never | Lowered::Possible => None,
             },
             processes_from: built.running.processes.from.clone(),
             threads: container.threads,

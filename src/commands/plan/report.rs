@@ -116,6 +116,9 @@ pub struct ContainerReport {
     pub name: String,
     /// OS processes; `null`: unknown, and counted as one.
     pub processes: Option<u32>,
+    /// What they are lowered to, where even the smallest pools would not fit otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lowered_to: Option<u32>,
     /// Where that number stands, or why it is not known.
     pub processes_from: String,
     /// Threads of each process, where they bound its connections.

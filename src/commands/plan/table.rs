@@ -92,6 +92,7 @@ fn rows(budget: &BudgetReport, before: Option<&BudgetReport>) -> Vec<[String; 7]
 fn processes(workload: &WorkloadReport) -> String {
     let each = workload.containers.iter().map(|c| {
         let processes = c.processes.map_or("?".into(), |n| n.to_string());
+        let processes = c.lowered_to.map_or(processes.clone(), |to| format!("{processes} → {to}"));
         c.threads.map_or(processes.clone(), |t| format!("{processes} × {t} threads"))
     });
     each.collect::<Vec<_>>().join(", ")

@@ -193,30 +193,40 @@ impl Parts {
 
     /// First the writes end, then the Lease is handed over: never the other way round.
     pub async fn stop(mut self) -> Result<(), RunError> {
+        // The webhook answers on, until everybody has heard that it will end.
+        let webhook = self.stop_webhook.take().map(drop).map(|()| WEBHOOK);
+        let mut ending = Ending { running: self.running, ended: BTreeMap::new() };
         drop(self.stop_controller);
-        let webhook = self.stop_webhook.take().map(drop); // it answers on, until everybody has heard that it will end
-        if timeout(FINISH, end_of(&mut self.running, CONTROLLER)).await.is_err() {
+        if timeout(FINISH, ending.of(CONTROLLER)).await.is_err() {
             tracing::warn!("the controller did not finish within {} s", FINISH.as_secs());
         }
         drop(self.stop_election);
-        end_of(&mut self.running, ELECTION).await?;
-        if webhook.is_some() {
-            end_of(&mut self.running, WEBHOOK).await?;
+        for part in std::iter::once(ELECTION).chain(webhook) {
+            ending.of(part).await?;
         }
         tracing::info!("stopped");
         Ok(())
     }
 }
 
-async fn end_of(running: &mut JoinSet<(&'static str, Result<(), String>)>, awaited: &str) -> Result<(), RunError> {
-    while let Some(ended) = running.join_next().await {
-        let (part, outcome) = ended.map_err(RunError::Panicked)?;
-        outcome.map_err(|cause| RunError::Ended { part, cause })?;
-        if part == awaited {
-            break;
+/// Parts that come to their end, in any order.
+struct Ending {
+    running: JoinSet<(&'static str, Result<(), String>)>,
+    ended: BTreeMap<&'static str, Result<(), String>>,
+}
+
+impl Ending {
+    /// Waits for the end of a part. How others end, for lack of what has stopped already, is no matter.
+    async fn of(&mut self, awaited: &'static str) -> Result<(), RunError> {
+        while !self.ended.contains_key(awaited)
+            && let Some(ended) = self.running.join_next().await
+        {
+            let (part, outcome) = ended.map_err(RunError::Panicked)?;
+            self.ended.insert(part, outcome);
         }
+        let outcome = self.ended.remove(awaited).unwrap_or(Ok(()));
+        outcome.map_err(|cause| RunError::Ended { part: awaited, cause })
     }
-    Ok(())
 }
 
 /// Ends when the sender is dropped.
