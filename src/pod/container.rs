@@ -19,6 +19,8 @@ pub struct Changes {
     words: Vec<(Spot, String)>,
     /// Flags that are added.
     flags: Vec<(End, String)>,
+    /// Variables that are there keep their place.
+    in_place: bool,
 }
 
 /// Changes to the URL in one variable.
@@ -41,6 +43,12 @@ pub enum UrlChange {
 }
 
 impl Changes {
+    /// No changes yet. `in_place`: variables that are there keep their place.
+    #[must_use]
+    pub fn new(in_place: bool) -> Self {
+        Self { in_place, ..Self::default() }
+    }
+
     /// A variable that reads an annotation.
     pub fn bound(&mut self, name: &str, annotation: &str) {
         let entry = json!({"name": name, "valueFrom": field_ref(&keys::field_path(annotation))});
@@ -85,6 +93,9 @@ impl Changes {
     pub fn make(mut self, container: &mut Value) {
         let mut env = container.get("env").and_then(Value::as_array).cloned().unwrap_or_default();
         self.others.retain(|entry| self.numbers.iter().all(|number| number["name"] != entry["name"]));
+        if self.in_place {
+            self.others.retain(|ours| !replaced(&mut env, ours));
+        }
         let ours = || self.numbers.iter().chain(&self.others);
         env.retain(|entry| ours().all(|ours| ours["name"] != entry["name"]));
         let mut over = Vec::new();
@@ -108,6 +119,12 @@ impl Changes {
             add_flag(container, end, &text);
         }
     }
+}
+
+/// Puts an entry in the place of the last one of its name, which is the one that counts.
+fn replaced(env: &mut [Value], ours: &Value) -> bool {
+    let found = env.iter_mut().rev().find(|entry| entry["name"] == ours["name"]);
+    found.map(|entry| *entry = ours.clone()).is_some()
 }
 
 /// The first to set a name settles it.

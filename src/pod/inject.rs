@@ -4,21 +4,17 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::container::{Changes, UrlChange};
+use super::container::Changes;
 use super::keys;
 use super::pinned::{self, Pinned, PinnedContainer};
+use super::settle::{Binding, Settling};
 use super::strip::strip;
 use crate::api::parse::{Budget, Entry};
 use crate::api::status::WorkloadStatus;
-use crate::assess::injection::Share;
-use crate::assess::settings::{Place, Setting, UrlPlace, Value};
 use crate::assess::shape::{Built, Ground, build};
 use crate::budget::claim::Id;
-use crate::budget::connections::Connections;
 use crate::budget::shape::{Container, Count, Lowered, Shape};
-use crate::catalogue::Quantity;
 use crate::workload::Key;
-use crate::workload::control::Control;
 use crate::workload::template::Template;
 
 /// A claim by which a pod draws from a budget.
@@ -53,10 +49,27 @@ pub struct Injected {
 /// # Errors
 /// When the pod's containers are not what Kubernetes stores.
 pub fn inject(pod: &Json, drawn: &[Drawn]) -> Result<Injected, serde_json::Error> {
+    let mut injected = write(pod, drawn, Binding::Late)?;
+    if !injected.pinned.0.is_empty() {
+        let shape = serde_json::to_string(&injected.pinned)?;
+        annotate(&mut injected.pod).insert(keys::SHAPE.to_owned(), shape.into());
+    }
+    Ok(injected)
+}
+
+/// Writes the numbers themselves into a pod template, for those who keep manifests and need no webhook.
+///
+/// # Errors
+/// When the template's containers are not what Kubernetes stores.
+pub fn write_down(template: &Json, drawn: &[Drawn]) -> Result<Injected, serde_json::Error> {
+    write(template, drawn, Binding::Now)
+}
+
+fn write(pod: &Json, drawn: &[Drawn], binding: Binding) -> Result<Injected, serde_json::Error> {
     let mut pod = pod.clone();
     strip(&mut pod);
     let template = Template::of_pod(&pod)?;
-    let mut writing = Writing::default();
+    let mut writing = Writing { binding, ..Writing::default() };
     for one in drawn {
         writing.claim(one, &template);
     }
@@ -66,11 +79,8 @@ pub fn inject(pod: &Json, drawn: &[Drawn]) -> Result<Injected, serde_json::Error
             changes.make(container);
         }
     }
-    if !pinned.0.is_empty() {
-        let shape = serde_json::to_string(&pinned)?;
-        let all = annotate(&mut pod);
-        all.extend(annotations);
-        all.insert(keys::SHAPE.to_owned(), shape.into());
+    if !annotations.is_empty() {
+        annotate(&mut pod).extend(annotations);
     }
     Ok(Injected { pod, pinned, left_out })
 }
@@ -96,6 +106,7 @@ struct Writing {
     pinned: Pinned,
     left_out: Vec<String>,
     engines: BTreeSet<(String, String)>,
+    binding: Binding,
 }
 
 impl Writing {
@@ -140,11 +151,12 @@ impl Writing {
         self.pinned.0.push(claim);
         for ((container, built), limits) in shape.containers.iter().zip(built).zip(&limits) {
             let at = self.changes.iter().position(|(pointer, _)| *pointer == built.pointer).unwrap_or_else(|| {
-                self.changes.push((built.pointer.clone(), Changes::default()));
+                self.changes.push((built.pointer.clone(), Changes::new(self.binding == Binding::Now)));
                 self.changes.len() - 1
             });
             let changes = &mut self.changes[at].1;
-            let mut one = Settling { drawn, container, built, per_pod, changes, annotations: &mut self.annotations };
+            let (annotations, binding) = (&mut self.annotations, self.binding);
+            let mut one = Settling { drawn, container, built, per_pod, changes, annotations, binding };
             one.processes();
             one.engines(limits);
         }
@@ -187,84 +199,5 @@ impl Drawn<'_> {
             }
         });
         limits.collect()
-    }
-}
-
-/// Writes the settings of one container.
-struct Settling<'a> {
-    drawn: &'a Drawn<'a>,
-    container: &'a Container,
-    built: &'a Built,
-    per_pod: Connections,
-    changes: &'a mut Changes,
-    annotations: &'a mut Map<String, Json>,
-}
-
-impl Settling<'_> {
-    /// Lowers the processes, by the flag or variable that sets them.
-    fn processes(&mut self) {
-        let (Lowered::To(processes), Some(control)) = (self.container.lowered, &self.built.control) else { return };
-        let budget = &self.drawn.budget.name.name;
-        let key = keys::annotation(&self.built.name, budget, "", Quantity::Processes);
-        self.annotations.insert(key.clone(), processes.to_string().into());
-        match control {
-            Control::Variable(name) => self.changes.bound(name, &key),
-            Control::Flag { spot, .. } => {
-                let variable = keys::variable(budget, "", Quantity::Processes);
-                self.changes.bound(&variable, &key);
-                self.changes.word(spot.clone(), format!("$({variable})"));
-            }
-        }
-    }
-
-    fn engines(&mut self, limits: &[Option<u32>]) {
-        let engines = self.built.engines.iter().zip(&self.container.engines);
-        for ((built, engine), limit) in engines.zip(limits) {
-            let split = limit.filter(|_| built.is_sized()).map(|limit| engine.split(limit));
-            let share = Share { split, container: self.container, per_pod: self.per_pod };
-            for setting in &built.settings.all {
-                self.setting(setting, &engine.name, &share);
-            }
-        }
-    }
-
-    fn setting(&mut self, setting: &Setting, engine: &str, share: &Share) {
-        let Value::Number { quantity, zero } = &setting.value else { return self.constant(setting) };
-        let Some(number) = share.number(*quantity).filter(|n| *n > 0 || *zero) else { return };
-        let budget = &self.drawn.budget.name.name;
-        let key = keys::annotation(&self.built.name, budget, engine, *quantity);
-        self.annotations.insert(key.clone(), number.to_string().into());
-        if setting.place == Place::Variable {
-            return self.changes.bound(&setting.name, &key);
-        }
-        let variable = keys::variable(budget, engine, *quantity);
-        self.changes.bound(&variable, &key);
-        self.text(setting, format!("$({variable})"));
-    }
-
-    fn constant(&mut self, setting: &Setting) {
-        match (&setting.place, &setting.value) {
-            (Place::Variable, Value::Fixed(value)) => self.changes.fixed(&setting.name, value),
-            (Place::Variable, Value::PodName) => self.changes.pod_name(&setting.name),
-            (_, Value::Fixed(value)) => self.text(setting, value.clone()),
-            (_, Value::PodName | Value::Number { .. }) => {}
-        }
-    }
-
-    /// Writes text into a URL or a word.
-    fn text(&mut self, setting: &Setting, text: String) {
-        match &setting.place {
-            Place::Variable => {}
-            Place::Parameter { variable, url } => {
-                let how = match url {
-                    UrlPlace::Seen => UrlChange::InPlace,
-                    UrlPlace::Key(joint) => UrlChange::Renamed(*joint),
-                    UrlPlace::Keys(joint) => UrlChange::Over(*joint),
-                };
-                self.changes.parameter(variable, how, &setting.name, text);
-            }
-            Place::Flag(spot) => self.changes.word(spot.clone(), text),
-            Place::NewFlag(end) => self.changes.flag(*end, format!("{}={text}", setting.name)),
-        }
     }
 }

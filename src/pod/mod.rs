@@ -3,6 +3,7 @@
 //! | file | question it answers |
 //! |---|---|
 //! | [`mod@inject`] | what does a pod look like with its shares? |
+//! | `settle` | which number does each setting of a container have? |
 //! | [`strip`] | and what did it look like without them? |
 //! | [`container`] | how is one container's JSON changed? |
 //! | [`keys`] | what are annotations and variables of ours called? |
@@ -17,9 +18,10 @@ pub mod inject;
 pub mod keys;
 pub mod patch;
 pub mod pinned;
+mod settle;
 pub mod strip;
 
 #[cfg(test)]
 mod tests;
 
-pub use inject::{Drawn, inject};
+pub use inject::{Drawn, inject, write_down};

@@ -47,8 +47,22 @@ pub fn parameters(text: &str) -> Option<Parameters> {
             let port = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
             Some(Parameters { scheme: scheme.to_ascii_lowercase(), port, pairs: pairs.collect() })
         }
-        None => keywords(text),
+        None => extended(text).map_or_else(
+            || keywords(text),
+            |(_, _, query)| {
+                let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+                Some(Parameters { scheme: String::new(), port: None, pairs })
+            },
+        ),
     }
+}
+
+/// `$(NAME)?a=1&b=2`, or with `&`: a URL that is not seen, extended. The name, what joins the two, and the extension.
+fn extended(text: &str) -> Option<(&str, char, &str)> {
+    let end = text.starts_with("$(").then(|| text.find(')'))??;
+    let (name, rest) = text.split_at(end + 1);
+    let joint = rest.chars().next().filter(|c| ['?', '&'].contains(c))?;
+    Some((name, joint, &rest[1..]))
 }
 
 /// `host=db port=5432 …`, or `Host=db;Maximum Pool Size=3`.
@@ -79,9 +93,16 @@ impl Parameters {
 /// it stands, and so is everything else.
 #[must_use]
 pub fn with_parameter(text: &str, name: &str, value: &str) -> String {
+    if let Some((unseen, joint, query)) = extended(text) {
+        return format!("{unseen}{joint}{}", with_pair(query, name, value));
+    }
     let Some((before, rest)) = text.split_once("://") else { return with_keyword(text, name, value) };
     let (rest, fragment) = rest.find('#').map_or((rest, ""), |at| rest.split_at(at));
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    format!("{before}://{place}?{}{fragment}", with_pair(query, name, value))
+}
+
+fn with_pair(query: &str, name: &str, value: &str) -> String {
     let is_it = |pair: &str| form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(found, _)| found == name);
     let mut pairs: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
     let at = pairs.iter().position(|pair| is_it(pair));
@@ -89,7 +110,7 @@ pub fn with_parameter(text: &str, name: &str, value: &str) -> String {
     let pair = format!("{escaped}={value}");
     pairs.retain(|pair| !is_it(pair));
     pairs.insert(at.unwrap_or(pairs.len()), &pair);
-    format!("{before}://{place}?{}{fragment}", pairs.join("&"))
+    pairs.join("&")
 }
 
 /// The same for `host=db port=5432 …` and `Host=db;Maximum Pool Size=3`.
@@ -148,6 +169,8 @@ mod tests {
         assert_eq!(set("postgres://h/d?pool_max_conns=9&a=b"), "postgres://h/d?pool_max_conns=$(N)&a=b");
         assert_eq!(set("postgres://h/d?pool%5Fmax_conns=9&pool_max_conns=8"), "postgres://h/d?pool_max_conns=$(N)");
         assert_eq!(set("jdbc:postgresql://h/d?"), "jdbc:postgresql://h/d?pool_max_conns=$(N)");
+        assert_eq!(set("$(DATABASE_URL)?sslmode=require"), "$(DATABASE_URL)?sslmode=require&pool_max_conns=$(N)");
+        assert_eq!(set("$(DATABASE_URL)&pool_max_conns=9"), "$(DATABASE_URL)&pool_max_conns=$(N)");
         assert_eq!(set("host=h dbname=d"), "host=h dbname=d pool_max_conns=$(N)");
         let net = |text: &str| with_parameter(text, "Maximum Pool Size", "3");
         assert_eq!(net("Host=h;maximum pool size=100;Username=u;"), "Host=h;Maximum Pool Size=3;Username=u");
