@@ -2,13 +2,13 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{clients, plan, release, run};
+use crate::commands::{clients, plan, release, render, run};
 
 /// Keeps many Kubernetes workloads under one database's connection cap.
 #[derive(Debug, Parser)]
 #[command(name = "dbbudget", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit status: 0 well (plan: it fits), 1 plan: it does not fit, run and release: failed, 2 bad input or usage."
+    after_help = "Exit status: 0 well (plan, render: it fits), 1 plan, render: it does not fit, run and release: failed, 2 bad input or usage."
 )]
 pub struct Cli {
     /// What to do.
@@ -21,6 +21,8 @@ pub struct Cli {
 pub enum Command {
     /// Say what manifests need and get, before anything runs. No cluster needed
     Plan(plan::Args),
+    /// Write the shares into manifests: GitOps without a webhook. As `dbbudget-fn` a KRM function
+    Render(render::Args),
     /// Watch a cluster and keep the status of its budgets and claims true
     Run(run::Args),
     /// Take dbbudget's hands off a cluster

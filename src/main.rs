@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use dbbudget::cli::{Cli, Command};
-use dbbudget::commands::{clients, crds, plan, release, run};
+use dbbudget::commands::{clients, crds, plan, release, render, run};
 
 /// Exit statuses beside those of `plan`.
 const FAILED: u8 = 1;
@@ -14,8 +14,12 @@ const BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
     let mut out = anstream::stdout().lock();
-    let result =
-        start(Cli::parse().command, &mut out).and_then(|status| out.flush().map(|()| status).map_err(Into::into));
+    let result = if called_as_function() {
+        render::function(&mut io::stdin(), &mut out).map_err(Into::into)
+    } else {
+        start(Cli::parse().command, &mut out)
+    };
+    let result = result.and_then(|status| out.flush().map(|()| status).map_err(Into::into));
     match result {
         Ok(status) => ExitCode::from(status),
         // `dbbudget plan … | head` closes the pipe: nothing is wrong.
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
 fn start(command: Command, out: &mut dyn Write) -> Result<u8, Box<dyn std::error::Error>> {
     match command {
         Command::Plan(args) => Ok(plan::run(&args, &mut io::stdin(), out, &mut anstream::stderr())?),
+        Command::Render(args) => Ok(render::run(&args, &mut io::stdin(), out, &mut anstream::stderr())?),
         Command::Run(args) => in_cluster(run::run(args)),
         Command::Release(args) => in_cluster(release::run(&args)),
         Command::Clients { name, output } => clients::run(name.as_deref(), output, out).map(|()| 0).map_err(Into::into),
@@ -52,6 +57,12 @@ fn in_cluster<E: Display>(work: impl Future<Output = Result<(), E>>) -> Result<u
             Ok(FAILED)
         }
     }
+}
+
+/// Whether this was started as `dbbudget-fn`.
+fn called_as_function() -> bool {
+    let program = std::env::args_os().next().map(std::path::PathBuf::from);
+    program.is_some_and(|path| path.file_stem().is_some_and(|name| name == "dbbudget-fn"))
 }
 
 fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -4,4 +4,5 @@ pub mod clients;
 pub mod crds;
 pub mod plan;
 pub mod release;
+pub mod render;
 pub mod run;

@@ -3,8 +3,8 @@
 mod against;
 mod build;
 mod config_maps;
-mod input;
-mod kustomization;
+pub(super) mod input;
+pub(super) mod kustomization;
 mod markdown;
 mod report;
 mod sarif;
@@ -87,7 +87,7 @@ pub enum FailOn {
     Never,
 }
 
-fn capacity(text: &str) -> Result<(Name, u32), String> {
+pub(super) fn capacity(text: &str) -> Result<(Name, u32), String> {
     let parts = text.split_once('=').and_then(|(name, n)| Some((name.split_once('/')?, n.parse::<u32>().ok()?)));
     match parts {
         Some(((namespace, name), n)) if (1..=1_000_000).contains(&n) => Ok((Name::new(namespace, name), n)),

@@ -106,20 +106,25 @@ fn row(drawing: &Drawing, claim: &Claim, share: &Share, findings: &[Finding], he
         },
         pods: whole(holding.pods),
         peak_pods: whole(share.peak_pods),
-        processes: processes(claim),
-        lowered: lowered(claim),
-        engines: engines(claim, share),
         per_pod: number(share.per_pod),
         allocated: number(share.allocated),
         wanted: number(share.wanted),
         held: number(connections),
         waiting: 0,
         message: message(drawing, holding, findings),
+        ..given(claim, share)
     };
     let (about, entry) = (drawing.about.clone(), drawing.entry.clone());
     let (escaped, outdated) = if injects { (escaped, outdated) } else { (0, 0) };
     let (source, held, pods) = (claim.source, connections, holding.pods);
     Row { about, entry, source, held, pods, escaped, outdated, exists: true, shown }
+}
+
+/// What a claim is given: the part of its row that is applied to pods.
+#[must_use]
+pub fn given(claim: &Claim, share: &Share) -> WorkloadStatus {
+    let (processes, lowered, engines) = (processes(claim), lowered(claim), engines(claim, share));
+    WorkloadStatus { processes, lowered, engines, ..WorkloadStatus::default() }
 }
 
 /// Processes of one pod; nothing where one number is not known.

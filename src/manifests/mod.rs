@@ -1,5 +1,6 @@
 //! Manifests: files and folders read into objects that know where they stand.
 
+pub mod edit;
 mod files;
 mod node;
 mod scalar;

@@ -12,5 +12,6 @@ mod injection;
 mod large_input;
 mod plans;
 mod refusals;
+mod render;
 mod ways_out;
 mod workers;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,7 +15,7 @@ use crate::api::parse::{self, Fault, Name};
 use crate::api::target::KNOWN_KINDS;
 use crate::api::{self, DatabaseBudget, DatabaseClaim, GROUP, VERSION};
 use crate::assess::{About, Snapshot};
-use crate::manifests::{InputError, Loaded, Object, Place, RENDER, load, load_text};
+use crate::manifests::{InputError, Loaded, Node, Object, Place, RENDER, load, load_text};
 use crate::workload::read::{ReadError, workload_with};
 use crate::workload::scaler::scaler;
 use crate::workload::{Key, group_of};
@@ -47,7 +48,7 @@ pub fn read(
     for folder in kustomize {
         match kustomization::build(folder) {
             Ok(text) => {
-                let (more, wrong) = load_text(&format!("kustomize {}", folder.display()), &text, wanted);
+                let (more, wrong) = load_text(&format!("{}{}", kustomization::LABEL, folder.display()), &text, wanted);
                 loaded.extend(more);
                 mistakes.extend(wrong);
             }
@@ -277,6 +278,18 @@ fn first(mut mistakes: Vec<InputError>) -> Vec<InputError> {
 }
 
 impl Input {
+    /// An object as it was read, and its file.
+    #[must_use]
+    pub fn object(&self, about: &About) -> Option<(&Arc<str>, &Node)> {
+        self.objects.get(about).map(|object| (&object.file, &object.root))
+    }
+
+    /// Every file that holds an object of use, in the order of their names.
+    #[must_use]
+    pub fn files(&self) -> BTreeSet<Arc<str>> {
+        self.objects.values().map(|object| object.file.clone()).collect()
+    }
+
     /// File and place of a field, or of the nearest thing above it.
     #[must_use]
     pub fn place(&self, about: &About, pointer: &str) -> Option<(&str, Place)> {

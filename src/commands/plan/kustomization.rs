@@ -8,6 +8,9 @@ use crate::manifests::InputError;
 /// Names of the file that makes a folder a kustomization.
 const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
+/// How what it built is called, before the folder's name.
+pub const LABEL: &str = "kustomize ";
+
 /// Builds a kustomization: its manifests as one text.
 pub fn build(folder: &Path) -> Result<String, InputError> {
     let label = folder.display().to_string();

@@ -1,0 +1,190 @@
+//! `dbbudget render`: the manifests with the shares written in, for those who want no webhook.
+
+mod function;
+mod shares;
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::plan::input::{self, Input};
+use super::plan::kustomization;
+use crate::api::parse::Name;
+use crate::assess::About;
+use crate::manifests::edit::{Source, Splice};
+use crate::manifests::{InputError, Node, documents};
+
+pub use function::run as function;
+
+/// What to render.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Args {
+    /// Manifests: a file, a folder (read recursively) or - for standard input. Repeatable; budgets, claims and workloads
+    /// are read together
+    #[arg(short = 'f', long = "filename", value_name = "PATH", value_hint = clap::ValueHint::AnyPath, required_unless_present = "kustomize")]
+    pub files: Vec<String>,
+
+    /// A kustomization, built with kubectl or kustomize. Repeatable
+    #[arg(short = 'k', long = "kustomize", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub kustomize: Vec<PathBuf>,
+
+    /// Change the files instead of printing them
+    #[arg(short = 'i', long, conflicts_with = "kustomize")]
+    pub in_place: bool,
+
+    /// Namespace of objects that name none
+    #[arg(short, long, value_name = "NS", default_value = "default")]
+    pub namespace: String,
+
+    /// Nodes of the cluster: a DaemonSet has a pod on each
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub nodes: Option<u32>,
+
+    /// CPUs of a node: some clients and servers size themselves by them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub node_cpus: Option<u32>,
+
+    /// Connections that a budget's database gives, in place of what the budget says. Repeatable
+    #[arg(long = "capacity", value_name = "NS/NAME=N", value_parser = super::plan::capacity)]
+    pub capacities: Vec<(Name, u32)>,
+}
+
+const DONE: u8 = 0;
+const DOES_NOT_FIT: u8 = 1;
+const BAD_INPUT: u8 = 2;
+
+/// Renders, and returns the exit status: 0 all shares fit and are written, 1 a budget's do not fit (the smallest pools
+/// are written all the same), 2 bad input, and nothing is written.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn run(args: &Args, stdin: &mut dyn Read, out: &mut dyn Write, errors: &mut dyn Write) -> io::Result<u8> {
+    match rendered(args, stdin) {
+        Err(mistakes) => {
+            for mistake in &mistakes {
+                writeln!(errors, "{mistake}")?;
+            }
+            Ok(BAD_INPUT)
+        }
+        Ok(Rendered { files, unfit, left_out }) => {
+            for (i, (file, text)) in files.iter().enumerate() {
+                if args.in_place && &**file != STDIN {
+                    std::fs::write(&**file, text)?;
+                } else {
+                    let between = if i > 0 && !text.starts_with("---") { "---\n" } else { "" };
+                    let end = if text.ends_with('\n') { "" } else { "\n" };
+                    write!(out, "{between}{text}{end}")?;
+                }
+            }
+            for note in left_out.iter().chain(&unfit) {
+                writeln!(errors, "{note}")?;
+            }
+            Ok(if unfit.is_empty() { DONE } else { DOES_NOT_FIT })
+        }
+    }
+}
+
+const STDIN: &str = "<stdin>";
+
+/// Files with the shares written in.
+struct Rendered {
+    files: Vec<(Arc<str>, String)>,
+    /// Budgets whose shares do not fit, in words.
+    unfit: Vec<String>,
+    /// Shares that are not written, in words.
+    left_out: Vec<String>,
+}
+
+fn rendered(args: &Args, stdin: &mut dyn Read) -> Result<Rendered, Vec<InputError>> {
+    let fail = |file: &str, what: String| vec![InputError { file: file.into(), place: None, what, fix: None }];
+    let mut piped = String::new();
+    if args.files.iter().any(|file| file == "-") {
+        stdin.read_to_string(&mut piped).map_err(|error| fail(STDIN, format!("cannot be read: {error}")))?;
+    }
+    let plan = super::plan::Args {
+        files: args.files.clone(),
+        kustomize: args.kustomize.clone(),
+        namespace: args.namespace.clone(),
+        nodes: args.nodes,
+        node_cpus: args.node_cpus,
+        capacities: args.capacities.clone(),
+        ..super::plan::Args::default()
+    };
+    let input = input::read(&plan, &args.files, &args.kustomize, &mut Cursor::new(piped.as_bytes()))?;
+    let mut texts: BTreeMap<Arc<str>, String> = BTreeMap::new();
+    for file in input.files() {
+        let text = if &*file == STDIN {
+            piped.clone()
+        } else if let Some(folder) = file.strip_prefix(kustomization::LABEL) {
+            kustomization::build(folder.as_ref()).map_err(|mistake| vec![mistake])?
+        } else {
+            std::fs::read_to_string(&*file).map_err(|error| fail(&file, format!("cannot be read: {error}")))?
+        };
+        texts.insert(file, text);
+    }
+    write_into(&input, &texts).map_err(|mistake| vec![mistake])
+}
+
+/// Writes the shares of all budgets into the texts.
+fn write_into(input: &Input, texts: &BTreeMap<Arc<str>, String>) -> Result<Rendered, InputError> {
+    let shares::Shares { templates, unfit, left_out } = shares::of(input);
+    let mut splices: BTreeMap<Arc<str>, Vec<Splice>> = BTreeMap::new();
+    for template in &templates {
+        let About::Object(_) = &template.about else { continue };
+        let Some((file, root)) = input.object(&template.about) else { continue };
+        let Some(text) = texts.get(file) else { continue };
+        let source = Source::new(text);
+        for container in &template.containers {
+            let Some(node) = at(root, &container.pointer) else { continue };
+            for (field, after) in &container.lists {
+                splices.entry(file.clone()).or_default().extend(source.list(node, field, after));
+            }
+        }
+    }
+    let mut files = Vec::new();
+    for (file, text) in texts {
+        let changed = Source::new(text).with(splices.remove(file).unwrap_or_default());
+        let expected = templates.iter().filter(|t| input.object(&t.about).is_some_and(|(of, _)| of == file));
+        for template in expected {
+            check(input, template, &changed, file)?;
+        }
+        files.push((file.clone(), changed));
+    }
+    Ok(Rendered { files, unfit, left_out })
+}
+
+/// The node at a JSON pointer.
+fn at<'a>(root: &'a Node, pointer: &str) -> Option<&'a Node> {
+    pointer.split('/').skip(1).try_fold(root, |node, step| match &node.content {
+        crate::manifests::Content::List(items) => items.get(step.parse::<usize>().ok()?),
+        _ => node.get(step),
+    })
+}
+
+/// What was written is what was meant: a text with anchors, say, may be one that cannot be changed in one place alone.
+fn check(input: &Input, template: &shares::Template, changed: &str, file: &Arc<str>) -> Result<(), InputError> {
+    let Some((_, root)) = input.object(&template.about) else { return Ok(()) };
+    let mut meant = root.to_json();
+    for container in &template.containers {
+        if let Some(value) = meant.pointer_mut(&container.pointer) {
+            for (field, after) in &container.lists {
+                value[field.as_str()] = Value::Array(after.clone());
+            }
+        }
+    }
+    let found = documents(changed).filter_map(Result::ok).any(|document| {
+        let json = document.to_json();
+        let items = json.get("items").and_then(Value::as_array);
+        json == meant || items.is_some_and(|items| items.contains(&meant))
+    });
+    if found {
+        return Ok(());
+    }
+    let what =
+        format!("{}: its text cannot be changed in one place alone (an anchor or alias, perhaps)", template.about);
+    let fix = Some("write the container out, or let the webhook size it".into());
+    Err(InputError { file: file.clone(), place: Some(root.place), what, fix })
+}
