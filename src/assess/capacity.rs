@@ -11,7 +11,7 @@ use crate::budget::connections::Connections;
 /// A capacity and where its number comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Supply {
-    /// The numbers; nothing while nobody knows.
+    /// The numbers; nothing while nobody knows, or while an outside consumer's is not known.
     pub capacity: Option<Capacity>,
     /// In words.
     pub source: String,
@@ -40,8 +40,11 @@ pub fn supply(budget: &Budget, snapshot: &Snapshot, findings: &mut Vec<Finding>)
         }
         _ => {}
     }
-    let outside = outside(budget, snapshot, findings);
-    let capacity = hard.map(|hard| Capacity { hard, reserve: budget.reserve.into(), outside });
+    let capacity = outside(budget, snapshot, findings).zip(hard).map(|(outside, hard)| Capacity {
+        hard,
+        reserve: budget.reserve.into(),
+        outside,
+    });
     Supply { capacity, source }
 }
 
@@ -70,19 +73,21 @@ fn sentence(limits: ServerLimits) -> String {
     )
 }
 
-fn outside(budget: &Budget, snapshot: &Snapshot, findings: &mut Vec<Finding>) -> Connections {
+/// What outside consumers take together; nothing where it is not known of one.
+fn outside(budget: &Budget, snapshot: &Snapshot, findings: &mut Vec<Finding>) -> Option<Connections> {
     let consumers = budget.outside.iter().enumerate().map(|(i, consumer)| match &consumer.takes {
-        OutsideOf::Connections(n) => Connections::from(*n),
+        OutsideOf::Connections(n) => Some(Connections::from(*n)),
         OutsideOf::Budget(name) => {
             let child = Name::new(budget.name.namespace.clone(), name.clone());
             let taken = on_server(&child, snapshot).filter(|_| !leads_back(&child, budget, snapshot));
-            taken.unwrap_or_else(|| {
+            if taken.is_none() {
                 findings.push(unresolved(budget, i, &child, snapshot));
-                Connections::ZERO
-            })
+            }
+            taken
         }
     });
-    consumers.sum()
+    let each: Vec<Option<Connections>> = consumers.collect(); // all of them: each that is not known is a finding
+    each.into_iter().sum()
 }
 
 fn unresolved(budget: &Budget, i: usize, child: &Name, snapshot: &Snapshot) -> Finding {

@@ -3,7 +3,7 @@
 use super::finding::{About, Finding, Rule};
 use super::settings::{Settings, Wanted};
 use crate::api::parse::{Container as Asked, Engine as AskedEngine, Entry, Number, Setting, SettingValue};
-use crate::budget::shape::{Container, Engine, Extra, Lowered, Role, Shape, UNLIMITED, Written};
+use crate::budget::shape::{Container, Engine, Extra, Lowered, Role, Shape, Split, UNLIMITED, Written};
 use crate::catalogue::{Catalogue, Knob, Preset, Quantity, UrlVariable, Zero};
 use crate::workload::Key;
 use crate::workload::command::words;
@@ -59,6 +59,16 @@ impl BuiltEngine {
     #[must_use]
     pub fn is_sized(&self) -> bool {
         !self.is_kept() && self.settings.size_engine()
+    }
+
+    /// What of a limit it keeps, and what it opens on top: as the share says where one is given, else as written.
+    #[must_use]
+    pub fn split(&self, engine: &Engine, limit: u32, shared: bool) -> Split {
+        if shared && self.is_sized() {
+            return engine.split(limit);
+        }
+        let overflow = self.written.overflow.min(limit);
+        Split { pool: limit - overflow, overflow }
     }
 }
 

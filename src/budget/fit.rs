@@ -96,6 +96,7 @@ pub fn fit(question: &Question) -> Fit {
         None => Verdict::Unknown,
         Some(_) if !question.shared => as_written.verdict,
         Some(_) if !shares.left_out.is_empty() => Verdict::Infeasible,
+        Some(capacity) if capacity.reserve + capacity.outside > capacity.hard => Verdict::Exceeded,
         Some(_) if !question.is_certain() => Verdict::Unknown,
         Some(_) => Verdict::Fits,
     };
@@ -159,9 +160,14 @@ impl Question<'_> {
 
     fn verdict_as_written(&self, peak: Connections) -> Verdict {
         let Some(capacity) = self.capacity else { return Verdict::Unknown };
-        let reserve = self.drawing(Source::Reserve).1;
-        let from_reserve: Connections = reserve.iter().map(|c| c.wanted(self.headroom)).sum();
-        if peak > capacity.allocatable() || from_reserve > capacity.reserve {
+        let wanted = |claims: &[&Claim]| claims.iter().map(|c| c.wanted(self.headroom)).sum::<Connections>();
+        let from_reserve = wanted(&self.drawing(Source::Reserve).1);
+        let above_cap = self.caps.iter().enumerate().any(|(cap, most)| {
+            let own: Vec<&Claim> = self.claims.iter().filter(|c| c.cap == Some(cap)).collect();
+            wanted(&own) > *most
+        });
+        let taken_before = capacity.reserve + capacity.outside > capacity.hard;
+        if peak > capacity.allocatable() || from_reserve > capacity.reserve || above_cap || taken_before {
             Verdict::Exceeded // what is unknown can only add to it
         } else if self.claims.iter().all(|c| c.pods.certain && c.shape.is_certain_as_written()) {
             Verdict::Fits

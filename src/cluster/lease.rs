@@ -246,11 +246,13 @@ impl<T: Fn(Option<String>)> Seat<T> {
     /// Tells of a trouble, or of its end, once.
     fn say(&mut self, which: usize, what: Option<(&str, &dyn std::fmt::Display)>) {
         let sentence = what.map(|(verb, error)| {
-            format!(
-                "the election cannot {verb} the Lease {}: {error}; it needs get, list, watch, create and update on \
-                 leases of coordination.k8s.io there",
-                self.place()
-            )
+            let error = error.to_string();
+            let needs = if error.contains("forbidden") {
+                "; it needs get, list, watch, create and update on leases of coordination.k8s.io there"
+            } else {
+                ""
+            };
+            format!("the election cannot {verb} the Lease {}: {error}{needs}", self.place())
         });
         if self.troubles[which] == sentence {
             return;

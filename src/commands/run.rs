@@ -168,7 +168,8 @@ pub async fn run(args: Args) -> Result<(), RunError> {
 
 fn start_logging(format: LogFormat) -> Result<(), RunError> {
     let directives = env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
-    let directives = if directives.is_empty() { "info" } else { &directives };
+    // What the client says of a failed request, dbbudget says itself, once.
+    let directives = if directives.is_empty() { "info,kube_client=off,kube_runtime=off" } else { &directives };
     let filter = EnvFilter::try_new(directives).map_err(RunError::Filter)?;
     let logs =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());

@@ -134,6 +134,9 @@ fn ready(view: &View, name: &Name, stored: &Stored<ClaimStatus>, rows: &[&Row]) 
         return Said::new(Type::Ready, Truth::False, ready::TARGET_NOT_FOUND, absent.shown.message.clone());
     }
     let text = match rows.len() {
+        0 => {
+            format!("Everything this claim is about is counted by another claim on {}: see Conflicted.", stored.budget)
+        }
         1 => format!("This claim counts in the DatabaseBudget {}.", stored.budget),
         n => format!("This claim counts in the DatabaseBudget {}, with {n} workloads.", stored.budget),
     };

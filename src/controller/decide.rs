@@ -170,9 +170,11 @@ fn numbers(standing: &Standing) -> BudgetStatus {
         headroom: Some(headroom(budget.headroom)),
         peak: number(fit.total.peak),
         surge_reserve: number(fit.surge_reserve),
-        held: number(held),
+        held: number(held).filter(|_| standing.sees_pods()),
         waiting: Some(0),
-        free: capacity.filter(|_| held != Connections::UNBOUNDED).map(|c| c.allocatable().minus(held)),
+        free: capacity
+            .filter(|_| held != Connections::UNBOUNDED && standing.sees_pods())
+            .map(|c| c.allocatable().minus(held)),
         claims: i64::try_from(rows.len()).ok(),
         waiting_pods: Some(0),
         workloads: largest(rows),

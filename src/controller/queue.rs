@@ -11,7 +11,7 @@ const GATHER: Duration = Duration::from_millis(15);
 /// While changes keep coming, a budget is looked at no more often than this.
 const SLOWEST: Duration = Duration::from_millis(800);
 /// The longest wait after failures.
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+const LONGEST_RETRY: Duration = Duration::from_secs(20);
 
 /// Budgets that are to be looked at. Each is looked at by one task at a time.
 ///

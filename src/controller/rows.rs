@@ -29,6 +29,8 @@ pub struct Row {
     pub held: Connections,
     /// Pods that hold connections.
     pub pods: u64,
+    /// Of these, pods on their way out.
+    pub closing: u64,
     /// Of these, pods that should have a share and were born without one.
     pub escaped: u64,
     /// Of these, pods with an earlier share.
@@ -54,10 +56,11 @@ fn whole(n: u64) -> i64 {
 pub fn rows(budget: &Budget, assessment: &Assessment, view: &View, injects: bool) -> Vec<Row> {
     let Assessment { claims, fit, findings, .. } = assessment;
     let drawn = claims.drawings.iter().zip(&claims.claims).zip(&fit.rows);
-    let injects = injects && budget.enforcement != Enforcement::Observe;
+    let shared = budget.enforcement != Enforcement::Observe;
+    let injects = injects && shared;
     let row = |((drawing, claim), share): ((_, _), _)| {
         let held = held(&budget.name, drawing, claim, share, view);
-        row(drawing, claim, share, findings, &held, injects)
+        row(drawing, claim, (share, shared), findings, &held, injects)
     };
     let mut rows: Vec<Row> = drawn.map(row).collect();
     rows.extend(absent(budget, findings, view));
@@ -94,7 +97,14 @@ fn held(budget: &Name, drawing: &Drawing, claim: &Claim, share: &Share, view: &V
     all
 }
 
-fn row(drawing: &Drawing, claim: &Claim, share: &Share, findings: &[Finding], held: &Held, injects: bool) -> Row {
+fn row(
+    drawing: &Drawing,
+    claim: &Claim,
+    (share, shared): (&Share, bool),
+    findings: &[Finding],
+    held: &Held,
+    injects: bool,
+) -> Row {
     let Held { holding, connections, escaped, outdated } = *held;
     let shown = WorkloadStatus {
         name: claim.id.name.clone(),
@@ -112,18 +122,21 @@ fn row(drawing: &Drawing, claim: &Claim, share: &Share, findings: &[Finding], he
         held: number(connections),
         waiting: 0,
         message: message(drawing, holding, findings),
-        ..given(claim, share)
+        ..given(drawing, claim, share, shared)
     };
+    let exists = drawing.workload.as_ref().is_some_and(|w| !w.gone);
     let (about, entry) = (drawing.about.clone(), drawing.entry.clone());
     let (escaped, outdated) = if injects { (escaped, outdated) } else { (0, 0) };
     let (source, held, pods) = (claim.source, connections, holding.pods);
-    Row { about, entry, source, held, pods, escaped, outdated, exists: true, shown }
+    let closing = holding.terminating;
+    Row { about, entry, source, held, pods, closing, escaped, outdated, exists, shown }
 }
 
 /// What a claim is given: the part of its row that is applied to pods.
 #[must_use]
-pub fn given(claim: &Claim, share: &Share) -> WorkloadStatus {
-    let (processes, lowered, engines) = (processes(claim), lowered(claim), engines(claim, share));
+pub fn given(drawing: &Drawing, claim: &Claim, share: &Share, shared: bool) -> WorkloadStatus {
+    let (processes, lowered) = (processes(claim), lowered(claim));
+    let engines = engines(drawing, claim, share, shared);
     WorkloadStatus { processes, lowered, engines, ..WorkloadStatus::default() }
 }
 
@@ -144,10 +157,11 @@ fn lowered(claim: &Claim) -> Vec<LoweredStatus> {
     lowered.collect()
 }
 
-fn engines(claim: &Claim, share: &Share) -> Vec<EngineStatus> {
+fn engines(drawing: &Drawing, claim: &Claim, share: &Share, shared: bool) -> Vec<EngineStatus> {
+    let built = drawing.built.iter().flat_map(|c| &c.engines);
     let engines = claim.shape.containers.iter().flat_map(|c| c.engines.iter().map(move |e| (c, e)));
-    let engines = engines.zip(&share.limits).map(|((container, engine), limit)| {
-        let split = limit.map(|limit| engine.split(limit));
+    let engines = engines.zip(built).zip(&share.limits).map(|(((container, engine), built), limit)| {
+        let split = limit.map(|limit| built.split(engine, limit, shared));
         EngineStatus {
             container: container.name.clone(),
             name: engine.name.clone(),
@@ -172,6 +186,10 @@ fn message(drawing: &Drawing, holding: Holding, findings: &[Finding]) -> String 
         about => *about == drawing.about && below(&finding.pointer),
     };
     let mut notes = Vec::new();
+    if drawing.workload.as_ref().is_some_and(|w| w.gone) {
+        let Holding { pods, .. } = holding;
+        return format!("{} was deleted; {pods} pods of it hold connections until they are gone.", drawing.key);
+    }
     if holding.terminating > 0 {
         let Holding { pods, terminating } = holding;
         notes.push(format!("{terminating} of {pods} pods are terminating and hold until they are gone."));
@@ -188,9 +206,11 @@ fn message(drawing: &Drawing, holding: Holding, findings: &[Finding]) -> String 
 
 /// A finding as a sentence, with what to do where it matters.
 fn sentence(finding: &Finding) -> String {
-    let mut message = finding.message.clone();
+    let mut message = finding.message.trim_end_matches('.').to_owned();
     if finding.severity > Severity::Note && !finding.fix.is_empty() {
-        message = format!("{message}; {}", finding.fix);
+        let mut fix = finding.fix.trim_end_matches('.').chars();
+        let first = fix.next().map(char::to_lowercase).into_iter().flatten();
+        message = format!("{message}; {}", first.chain(fix).collect::<String>());
     }
     let mut letters = message.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();
@@ -222,7 +242,18 @@ fn absent(budget: &Budget, findings: &[Finding], view: &View) -> Vec<Row> {
             ..WorkloadStatus::default()
         };
         let (source, held) = (entry.source, Connections::ZERO);
-        Some(Row { about, entry: name, source, held, pods: 0, escaped: 0, outdated: 0, exists: false, shown })
+        Some(Row {
+            about,
+            entry: name,
+            source,
+            held,
+            pods: 0,
+            closing: 0,
+            escaped: 0,
+            outdated: 0,
+            exists: false,
+            shown,
+        })
     });
     missing.collect()
 }
@@ -246,7 +277,12 @@ fn why_absent(entry: &Entry, namespace: &str, finding: &Finding, view: &View) ->
     };
     match (view.state(&need), &entry.target.which) {
         (Some(State::Forbidden(sentence)), _) => format!("{sentence}."),
-        (Some(State::Absent), _) => format!("This cluster has no kind {kind} ({group}); it counts once there is one."),
+        (Some(State::Absent), _) => {
+            let of = if group.is_empty() { kind } else { format!("{kind}.{group}") };
+            format!(
+                "This cluster has no kind {of} that can be scaled (with a /scale subresource); it counts once there is one."
+            )
+        }
         (_, Which::Named(name)) => {
             let key = Key { group, kind, namespace: namespace.to_owned(), name: name.clone() };
             match view.unreadable(&key) {

@@ -6,8 +6,10 @@ use crate::api::status::WorkloadStatus;
 use crate::assess::assessment::question;
 use crate::assess::rules::steps;
 use crate::assess::{Assessment, Finding};
+use crate::budget::capacity::Capacity as Supply;
 use crate::budget::connections::Connections;
 use crate::budget::fit::{Question, Verdict, WayOut, ways_out};
+use crate::budget::rollout::Headroom;
 
 /// `1 connection`, `5 connections`.
 #[must_use]
@@ -48,10 +50,14 @@ pub fn infeasible(budget: &Budget, assessment: &Assessment, allocatable: Connect
     };
     let left_out: Vec<String> = fit.left_out.iter().map(|&i| assessment.claims.claims[i].id.to_string()).collect();
     let ways = possible(&assessment.ways_out, injects);
+    let need = if needed > allocatable {
+        format!("need {}{surge}{}", connections(needed), more_than(needed, allocatable))
+    } else {
+        "need more than a namespace's maxConnections, or the reserve, allows".to_owned()
+    };
+    let above = above_their_cap(budget, assessment).map_or(String::new(), |text| format!(" {text}"));
     format!(
-        "Even the smallest safe pools need {}{surge}{}. Left out: {}. {}",
-        connections(needed),
-        more_than(needed, allocatable),
+        "Even the smallest safe pools {need}. Left out: {}.{above} {}",
         list(left_out.iter().map(String::as_str), ", "),
         instructions(&ways, budget)
     )
@@ -66,11 +72,53 @@ fn exceeded_as_written(budget: &Budget, assessment: &Assessment, allocatable: Co
     format!("As written, workloads can open {} at the peak{over}. {}", connections(peak), instructions(&ways, budget))
 }
 
+/// Reserve and outside consumers take more than there is.
+#[must_use]
+pub fn taken_before(capacity: Supply) -> Option<String> {
+    let taken = capacity.reserve + capacity.outside;
+    (taken > capacity.hard).then(|| {
+        let Supply { hard, reserve, outside } = capacity;
+        format!("The reserve ({reserve}) and outside consumers ({outside}) take more than the {hard} that there are.")
+    })
+}
+
+/// Namespaces whose claims can hold more than the budget lets them.
+#[must_use]
+pub fn above_their_cap(budget: &Budget, assessment: &Assessment) -> Option<String> {
+    let capped = budget.namespaces.iter().filter_map(|n| Some((n, Connections::from(n.max_connections?))));
+    let above: Vec<String> = capped
+        .filter_map(|(let_in, cap)| {
+            let rows = assessment.claims.claims.iter().zip(&assessment.fit.rows);
+            let own = rows.filter(|(claim, _)| claim.id.namespace == let_in.namespace);
+            let allocated: Connections = own.map(|(_, row)| row.allocated).sum();
+            (allocated > cap).then(|| format!("{} can hold {allocated} of its {cap}", let_in.namespace))
+        })
+        .collect();
+    let all = list(above.iter().map(String::as_str), ", ");
+    (!above.is_empty()).then(|| format!("Above the maxConnections of spec.namespaces: {all}."))
+}
+
+/// What is so besides the numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// New pods get shares.
+    pub injects: bool,
+    /// Old pods are on their way out.
+    pub closing: bool,
+}
+
 /// What the workloads can come to at the peak.
 #[must_use]
-pub fn peak(budget: &Budget, assessment: &Assessment, allocatable: Connections, injects: bool) -> String {
-    let fit = &assessment.fit;
-    let peak = |how: &str, peak: Connections| format!("At the peak, {how}, all workloads together can hold {peak}.");
+pub fn peak(budget: &Budget, assessment: &Assessment, allocatable: Connections, now: Now) -> String {
+    let (fit, injects) = (&assessment.fit, now.injects);
+    let closing = match budget.headroom {
+        Headroom::None | Headroom::SharedSurge | Headroom::Surge if now.closing => {
+            " Old pods that are still closing come on top (headroom SurgeAndTerminating counts them)."
+        }
+        _ => "",
+    };
+    let peak =
+        |how: &str, peak: Connections| format!("At the peak, {how}, all workloads together can hold {peak}.{closing}");
     match (fit.as_written.verdict, fit.total.verdict) {
         (_, Verdict::Fits) if injects => peak("with their shares", fit.total.peak),
         (Verdict::Exceeded, _) => exceeded_as_written(budget, assessment, allocatable),
@@ -114,7 +162,7 @@ pub fn counting_with_expected(why: &str, source: &str) -> String {
 }
 
 fn without_stop(text: &str) -> &str {
-    text.trim_end_matches('.')
+    text.trim_end_matches(['.', '?'])
 }
 
 /// The first few of many things, and how many more.

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::conditions::{Said, Truth};
 use super::decide::Mode;
 use super::rows::Row;
-use super::sentences;
+use super::sentences::{self, Now};
 use crate::api::conditions::{Type, fit, injected, observed, ready};
 use crate::api::parse::Budget;
 use crate::api::policy::Enforcement;
 use crate::assess::{Assessment, Finding, Rule};
+use crate::budget::capacity::Capacity;
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
 use crate::budget::fit::{Standing as Verdict, standing};
@@ -35,7 +36,13 @@ pub struct Standing<'a> {
 const MAY_NOT_READ_SECRET: &str = fit::SECRET_FORBIDDEN;
 
 impl Standing<'_> {
-    /// What pods can hold now, of what is allocatable.
+    /// Whether what pods hold is known.
+    #[must_use]
+    pub fn sees_pods(&self) -> bool {
+        self.forbidden.is_empty()
+    }
+
+    /// What pods can hold now, of what is allocatable, as far as they may be read.
     #[must_use]
     pub fn held(&self) -> Connections {
         self.held_from(Source::Allocatable)
@@ -67,7 +74,7 @@ impl Standing<'_> {
         }];
         let absent: Vec<&str> = self.rows.iter().filter(|r| !r.exists).map(|r| r.shown.name.as_str()).collect();
         if !absent.is_empty() {
-            text.push(format!("Not there yet: {}.", sentences::list(absent, ", ")));
+            text.push(format!("Not there: {}.", sentences::list(absent, ", ")));
         }
         text.extend(sentences::without_effect(self.budget));
         let text = text.join(" ");
@@ -108,6 +115,10 @@ impl Standing<'_> {
         said(Truth::True, injected::ALL_PODS, format!("{text}{waits}"))
     }
 
+    fn now(&self) -> Now {
+        Now { injects: self.injects(), closing: self.rows.iter().any(|row| row.closing > 0) }
+    }
+
     /// Whether new pods get shares.
     fn injects(&self) -> bool {
         self.mode.injects && self.budget.enforcement != Enforcement::Observe
@@ -136,12 +147,9 @@ impl Standing<'_> {
                 let why = sentences::infeasible(self.budget, assessment, allocatable, self.injects());
                 (Truth::False, fit::INFEASIBLE, format!("{why} {holding}"))
             }
-            Verdict::Exceeded => {
-                (Truth::False, fit::EXCEEDED, self.exceeded(allocatable, from_reserve, capacity.reserve))
-            }
+            Verdict::Exceeded => (Truth::False, fit::EXCEEDED, self.exceeded(capacity, from_reserve)),
             _ if !self.forbidden.is_empty() => {
-                let text =
-                    format!("The sum is not complete, because dbbudget may not read all of it: see Ready. {holding}");
+                let text = "What is held is not known, because dbbudget may not read all of it: see Ready.".to_owned();
                 (Truth::Unknown, fit::CAPACITY_UNKNOWN, text)
             }
             Verdict::DemandUnknown | Verdict::CapacityUnknown => {
@@ -164,11 +172,11 @@ impl Standing<'_> {
     }
 
     fn fits(&self, holding: &str, allocatable: Connections) -> String {
-        format!("{holding} {}", sentences::peak(self.budget, self.assessment, allocatable, self.injects()))
+        format!("{holding} {}", sentences::peak(self.budget, self.assessment, allocatable, self.now()))
     }
 
-    fn exceeded(&self, allocatable: Connections, from_reserve: Connections, reserve: Connections) -> String {
-        let held = self.held();
+    fn exceeded(&self, capacity: Capacity, from_reserve: Connections) -> String {
+        let (held, allocatable, reserve) = (self.held(), capacity.allocatable(), capacity.reserve);
         let mut text = vec![sentences::held(held, allocatable)];
         if held > allocatable {
             text.push("The database may refuse the next one.".into());
@@ -176,7 +184,9 @@ impl Standing<'_> {
         if from_reserve > reserve {
             text.push(format!("Pods that draw from the reserve can hold {from_reserve}, and it is {reserve}."));
         }
-        text.push(sentences::peak(self.budget, self.assessment, allocatable, self.injects()));
+        text.extend(sentences::taken_before(capacity));
+        text.extend(sentences::above_their_cap(self.budget, self.assessment));
+        text.push(sentences::peak(self.budget, self.assessment, allocatable, self.now()));
         text.join(" ")
     }
 
@@ -185,7 +195,11 @@ impl Standing<'_> {
             Some(error) if error.reason == MAY_NOT_READ_SECRET => fit::SECRET_FORBIDDEN,
             _ => fit::CAPACITY_UNKNOWN,
         };
-        let why = sentences::capacity_unknown(self.budget, self.probe.map(|e| e.message.as_str()));
+        let outside = of_rules(&self.assessment.findings, &[Rule::OutsideUnresolved]).next();
+        let why = match outside {
+            Some(finding) => format!("What is left for workloads is not known: {}. {}.", finding.message, finding.fix),
+            None => sentences::capacity_unknown(self.budget, self.probe.map(|e| e.message.as_str())),
+        };
         let text = format!("{why} Running pods can hold {}.", sentences::connections(self.held()));
         Said::new(Type::WithinCapacity, Truth::Unknown, reason, text)
     }
@@ -201,6 +215,9 @@ impl Standing<'_> {
     }
 
     fn rollout_blocked(&self) -> Option<Said> {
+        if self.budget.enforcement == Enforcement::Observe {
+            return None; // nothing is kept for anybody, so nobody can say what a rollout will find
+        }
         let blocked: Vec<&Finding> = of_rules(&self.assessment.findings, &[Rule::RolloutBlocked]).collect();
         let first = blocked.first()?;
         let mut text = vec![format!("{}: {}.", first.about, first.message)];

@@ -11,6 +11,7 @@ use crate::cluster::view::View;
 use crate::cluster::view::item;
 use crate::cluster::view::sources::{Scope, Source, State, Watch};
 
+mod honesty;
 mod injection;
 
 fn object(value: Value) -> DynamicObject {
@@ -174,7 +175,7 @@ fn infeasible_names_the_ways_out() {
     assert_eq!((status.as_str(), reason.as_str()), ("False", "Infeasible"));
     let expected = "Even the smallest safe pools need 30 connections, 12 more than the 18 allocatable. Left out: shop/api. \
         Ways out, each enough by itself: (1) run 18 replicas of shop/api instead of 30; \
-        (2) a database that gives 32 connections.";
+        (2) a maxConnections of 32.";
     assert!(message.starts_with(expected), "{message}");
 }
 
@@ -186,7 +187,7 @@ fn fields_without_effect_are_said() {
     spec["restart"] = json!("Rolling");
     put_budget(&mut view, &spec);
     let (status, _, message) = of_budget(&view, "Ready");
-    let expected = "The spec was understood; no workload draws from this budget yet. Not there yet: api. No effect in this \
+    let expected = "The spec was understood; no workload draws from this budget yet. Not there: api. No effect in this \
         version: whenExceeded: ScaleDown (nothing is scaled), restart: Rolling (nothing is restarted).";
     assert_eq!((status.as_str(), message.as_str()), ("True", expected));
 }

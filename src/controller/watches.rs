@@ -148,7 +148,8 @@ fn tell(watch: &Watch, progress: Progress, ready: &Readiness, told: &Mutex<Told>
             }
             tracing::error!("{sentence}");
             // Without definitions, kinds that are missing are looked for now and then instead.
-            if watch.source != Source::Definitions {
+            // A kind that somebody's claim chose is that budget's trouble, not this replica's.
+            if watch.source != Source::Definitions && !watch.source.is_chosen() {
                 ready.problem(watch.to_string(), sentence.clone());
             }
             told.1 = Some(sentence);

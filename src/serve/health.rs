@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -61,6 +62,8 @@ impl Readiness {
                 }
                 told = Some(missing);
             }
+            // A start announces a dozen things at once.
+            tokio::time::sleep(Duration::from_millis(100)).await;
             if changes.changed().await.is_err() {
                 // The sender is `self`.
                 std::future::pending::<()>().await;

@@ -49,6 +49,15 @@ impl fmt::Display for Key {
     }
 }
 
+impl Workload {
+    /// What is left of it when it is deleted: its pods, until they end.
+    #[must_use]
+    pub fn deleted(&self) -> Self {
+        let (replicas, strategy) = (Replicas::Count(0), Strategy::InPlace);
+        Self { gone: true, replicas, strategy, overlaps: false, ..self.clone() }
+    }
+}
+
 /// The group of an `apiVersion`: `apps` of `apps/v1`, nothing of `v1`.
 #[must_use]
 pub fn group_of(api_version: &str) -> &str {
@@ -75,6 +84,8 @@ pub struct Workload {
     pub labels: BTreeMap<String, String>,
     /// Annotations that speak to dbbudget.
     pub ignore: Vec<String>,
+    /// The object was deleted, and pods of it still hold connections.
+    pub gone: bool,
     /// Pods asked for.
     pub replicas: Replicas,
     /// How they are replaced.

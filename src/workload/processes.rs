@@ -128,7 +128,9 @@ fn without_call(context: &Context, assumed: Option<&Server>) -> Running {
     let processes = match by_nature {
         Some((n, name)) => known(n, format!("{name} runs as {n} by nature")),
         None if container.command.is_empty() && container.args.is_empty() => {
-            unknown(format!("the template sets no command, and what the image {} starts is not known", container.image))
+            let image =
+                if container.image.is_empty() { "its image" } else { &format!("the image {}", container.image) };
+            unknown(format!("the template sets no command, and what {image} starts is not known"))
         }
         None => unknown(format!("the command `{}` is not recognised", program(container))),
     };

@@ -177,6 +177,7 @@ pub fn workload_with(object: &Value, default_namespace: &str, maps: &ConfigMaps)
         api_version,
         labels: metadata.labels.unwrap_or_default(),
         ignore,
+        gone: false,
         replicas,
         strategy,
         overlaps: spec.job_template.is_some() && spec.concurrency_policy.as_deref().is_none_or(|p| p == "Allow"),

@@ -100,7 +100,7 @@ fn urls_and_secrets() {
     );
     let once = twice(&format!("{budget}{unseen}"));
     assert!(
-        once.contains("{name: DBBUDGET_URL_DATABASE_URL, valueFrom: {secretKeyRef: {key: url, name: db}}}"),
+        once.contains("{name: DBBUDGET_URL_DATABASE_URL, valueFrom: {secretKeyRef: {name: db, key: url}}}"),
         "{once}"
     );
     assert!(once.contains("{name: DATABASE_URL, value: \"$(DBBUDGET_URL_DATABASE_URL)?pool_max_conns=3\"}"), "{once}");

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
+use super::capacity::capacity;
 use super::entry::{Entry, entry};
 use super::house::preset;
 use super::{Fault, Faults, Name, count};
-use crate::api::capacity::{Capacity as RawCapacity, Endpoint as RawEndpoint, Supabase};
 use crate::api::policy::{Enforcement, Headroom as RawHeadroom, Restart, WhenExceeded};
 use crate::api::{DatabaseBudget, DatabaseClaim};
-use crate::budget::capacity::{Compute, Endpoint};
+use crate::budget::capacity::Endpoint;
 use crate::budget::fit::Thresholds;
 use crate::budget::rollout::Headroom;
 use crate::catalogue::{Catalogue, CatalogueError};
@@ -65,6 +65,8 @@ pub enum Capacity {
     Known {
         /// Connections that clients can open.
         hard: u32,
+        /// Connections that the server keeps to itself, of those that it is configured with.
+        kept: u32,
         /// What of that is the server's side: connections that a pooler may open there.
         on_server: u32,
         /// In words.
@@ -245,55 +247,4 @@ fn let_in(raw: &crate::api::sharing::Namespace) -> LetIn {
         max_connections: raw.max_connections.map(count),
         max_priority: raw.max_priority,
     }
-}
-
-fn capacity(raw: &RawCapacity, faults: &mut Faults) -> Capacity {
-    let at = "/spec/capacity";
-    match (&raw.supabase, &raw.r#static, &raw.postgres) {
-        (Some(supabase), None, None) => self::supabase(supabase, faults),
-        (None, Some(fixed), None) => {
-            let hard = count(fixed.max_connections).saturating_sub(count(fixed.server_reserved));
-            let source = format!("static: {} less {} for the server", fixed.max_connections, fixed.server_reserved);
-            Capacity::Known { hard, on_server: hard, source, endpoint: None }
-        }
-        (None, None, Some(postgres)) => Capacity::Asked {
-            secret: postgres.secret_key_ref.name.clone(),
-            key: postgres.secret_key_ref.key.clone(),
-            expected: postgres.expected.map(count),
-        },
-        _ => {
-            faults.add(at, "exactly one of supabase, static and postgres is needed");
-            Capacity::Known { hard: 0, on_server: 0, source: String::new(), endpoint: None }
-        }
-    }
-}
-
-fn supabase(raw: &Supabase, faults: &mut Faults) -> Capacity {
-    use crate::budget::capacity::{POOLER_BACKENDS_ON_TOP, SUPERUSER_RESERVED};
-    let (endpoint, given, field) = match raw.endpoint {
-        RawEndpoint::Session => (Endpoint::Session, raw.pool_size, "poolSize"),
-        RawEndpoint::Transaction => (Endpoint::Transaction, raw.max_clients, "maxClients"),
-        RawEndpoint::Direct => (Endpoint::Direct, raw.max_connections, "maxConnections"),
-    };
-    let compute = raw.compute.as_deref().and_then(Compute::named);
-    let Some(limit) = given.map(count).or_else(|| compute.and_then(|c| c.limit(endpoint))) else {
-        let size = raw.compute.as_deref().unwrap_or("(none)");
-        let what = format!("compute {size} has no published number for endpoint {:?}: give {field}", raw.endpoint);
-        faults.add(format!("/spec/capacity/supabase/{field}"), what);
-        return Capacity::Known { hard: 0, on_server: 0, source: String::new(), endpoint: Some(endpoint) };
-    };
-    let size = raw.compute.as_deref().map_or(String::new(), |c| format!(" {c}"));
-    let pool_size = raw.pool_size.map(count).or_else(|| compute.map(|c| c.pool_size));
-    let pooler = pool_size.unwrap_or(limit).saturating_add(POOLER_BACKENDS_ON_TOP);
-    let table = if given.is_some() { "" } else { ", from the published table" };
-    let (hard, on_server, source) = match endpoint {
-        Endpoint::Session => (limit, pooler, format!("Supabase{size}, session pooler: pool_size {limit}{table}")),
-        Endpoint::Transaction => (limit, pooler, format!("Supabase{size}, transaction pooler: {limit} clients{table}")),
-        Endpoint::Direct => {
-            let hard = limit.saturating_sub(SUPERUSER_RESERVED).saturating_sub(count(raw.platform));
-            let less = format!("less {SUPERUSER_RESERVED} for superusers and {} for the platform", raw.platform);
-            (hard, hard, format!("Supabase{size}, direct: max_connections {limit}{table}, {less}"))
-        }
-    };
-    Capacity::Known { hard, on_server, source, endpoint: Some(endpoint) }
 }

@@ -5,6 +5,7 @@
 //! client that is in no catalogue), and what an object stored before a rule existed would be misread as.
 
 mod budget;
+mod capacity;
 mod entry;
 mod house;
 mod injected;

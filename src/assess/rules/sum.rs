@@ -92,11 +92,14 @@ fn plural(n: u32, one: &str, many: &str) -> String {
 }
 
 fn more_capacity(budget: &Budget, needed: Connections) -> String {
-    let least = needed.bounded().unwrap_or(u64::MAX);
-    let Capacity::Known { endpoint: Some(endpoint), .. } = &budget.capacity else {
-        return format!("a database that gives {needed} connections");
+    let (kept, endpoint) = match &budget.capacity {
+        Capacity::Known { kept, endpoint, .. } => (*kept, *endpoint),
+        Capacity::Asked { .. } => return format!("a database that gives {needed} connections"),
     };
-    let compute = SUPABASE.iter().find(|c| c.limit(*endpoint).is_some_and(|n| u64::from(n) >= least)).map(|c| c.name);
+    let needed = needed + kept.into();
+    let least = needed.bounded().unwrap_or(u64::MAX);
+    let Some(endpoint) = endpoint else { return format!("a maxConnections of {needed}") };
+    let compute = SUPABASE.iter().find(|c| c.limit(endpoint).is_some_and(|n| u64::from(n) >= least)).map(|c| c.name);
     let or = |text: Option<&str>| text.map_or(String::new(), |name| format!(" (compute {name} has it by default)"));
     match endpoint {
         Endpoint::Session => {
@@ -106,7 +109,7 @@ fn more_capacity(budget: &Budget, needed: Connections) -> String {
             )
         }
         Endpoint::Transaction => format!("a pooler that takes {needed} clients{}", or(compute)),
-        Endpoint::Direct => format!("a database that gives {needed} connections{}; or a pooler in front", or(compute)),
+        Endpoint::Direct => format!("a max_connections of {needed}{}; or a pooler in front", or(compute)),
     }
 }
 
@@ -165,11 +168,14 @@ fn rollouts(budget: &Budget, question: &Question, assessment: &Assessment) -> Ve
         let stuck = claim.pods.surge > 0 && !drawing.strategy.proceeds_without_surge(claim.pods.replicas);
         (stuck && claim.source == Source::Allocatable && needs > free).then(|| {
             let only = if free == Connections::ZERO { "none is".into() } else { format!("only {free} are") };
+            let needs = needs.bounded().map_or("as many as there are".to_owned(), |n| n.to_string());
             let message = format!("a rollout starts {new} {needs}, before an old one ends; at rest {only} free");
-            let fix = if set {
-                "make room for the second set, or roll out pod by pod"
-            } else {
-                "set maxSurge: 0 and maxUnavailable: 1, or keep room for it with headroom: Surge"
+            let fix = match (set, budget.headroom) {
+                (true, _) => "make room for the second set, or roll out pod by pod",
+                (false, Headroom::None | Headroom::SharedSurge) => {
+                    "set maxSurge: 0 and maxUnavailable: 1, or keep room for it with headroom: Surge"
+                }
+                (false, Headroom::Surge | Headroom::SurgeAndTerminating) => "set maxSurge: 0 and maxUnavailable: 1",
             };
             Finding::new(Rule::RolloutBlocked, About::Object(drawing.key.clone()), "/spec/strategy", message, fix)
         })

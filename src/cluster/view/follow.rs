@@ -52,12 +52,11 @@ impl Follower {
             });
             self.shared.change(|view| view.set_state(watch, Some(state)));
         };
-        let (group, kind) = watch.source.group_kind();
         let mut definitions = self.definitions.subscribe();
         loop {
             let resource = match everywhere(&watch.source) {
                 Some(resource) => resource,
-                None => appears(&self.client, group, kind, &mut definitions, || told(State::Absent)).await,
+                None => appears(&self.client, &watch.source, &mut definitions, || told(State::Absent)).await,
             };
             self.until_absent(watch, &resource, &told).await;
             self.shared.change(|view| view.retain(watch, &BTreeSet::new()));

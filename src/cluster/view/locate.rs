@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kube::Client;
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Client, discovery};
+use kube::discovery::{self, ApiCapabilities};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -54,9 +55,14 @@ pub fn everywhere(source: &Source) -> Option<ApiResource> {
 ///
 /// # Errors
 /// When the API server does not answer, or must not be asked.
-pub async fn look_up(client: &Client, group: &str, kind: &str) -> Result<Option<ApiResource>, kube::Error> {
+pub async fn look_up(client: &Client, source: &Source) -> Result<Option<ApiResource>, kube::Error> {
+    let (group, kind) = source.group_kind();
+    // What has no replicas is no workload, whatever a claim says: nobody makes dbbudget read Secrets this way.
+    let scales = |capabilities: &ApiCapabilities| {
+        !source.is_chosen() || capabilities.subresources.iter().any(|(r, _)| r.plural == "scale")
+    };
     match discovery::group(client, group).await {
-        Ok(found) => Ok(found.recommended_kind(kind).map(|(resource, _)| resource)),
+        Ok(found) => Ok(found.recommended_kind(kind).filter(|(_, c)| scales(c)).map(|(resource, _)| resource)),
         Err(kube::Error::Discovery(_)) => Ok(None),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
         Err(error) => Err(error),
@@ -66,15 +72,15 @@ pub async fn look_up(client: &Client, group: &str, kind: &str) -> Result<Option<
 /// Returns the resource of a kind as soon as the API server has it. `absent` is called while it does not.
 pub async fn appears(
     client: &Client,
-    group: &str,
-    kind: &str,
+    source: &Source,
     definitions: &mut watch::Receiver<Definitions>,
     absent: impl Fn(),
 ) -> ApiResource {
+    let (group, kind) = source.group_kind();
     let mut looks = 0;
     loop {
         let seen = mark(&definitions.borrow(), group);
-        match look_up(client, group, kind).await {
+        match look_up(client, source).await {
             Ok(Some(resource)) => return resource,
             Ok(None) => absent(),
             Err(error) => tracing::warn!("cannot look for {kind}.{group}: {error}"),

@@ -93,7 +93,7 @@ impl View {
             Item::Scaler(key, read) => self.apply_scaler(key, read),
             Item::Pod(pod) => {
                 let changed = self.pods.apply(&pod);
-                self.concerned_by(changed)
+                self.pods_changed(changed)
             }
             Item::Job(job, cron_job) => {
                 let changed = cron_job.and_then(|cron_job| self.pods.job_of(job, cron_job));

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::api::target::KNOWN_KINDS;
+use crate::workload::group_of;
+
 /// A kind of objects that is watched for one purpose.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
@@ -47,6 +50,14 @@ impl Source {
             Self::Pods => ("", "Pod"),
             Self::Jobs => ("batch", "Job"),
         }
+    }
+}
+
+impl Source {
+    /// Whether this is a kind that somebody's claim chose, beside those that every claim may be about.
+    #[must_use]
+    pub fn is_chosen(&self) -> bool {
+        matches!(self, Self::Workloads { group, kind } if !KNOWN_KINDS.iter().any(|(k, v)| k == kind && group_of(v) == group))
     }
 }
 

@@ -46,9 +46,27 @@ impl View {
                 self.template_users.remove(&of);
             }
         }
-        self.snapshot.remove_workload(key);
+        let concerned = self.concerned_by([key.clone()]);
+        // Its pods hold connections until they end, whether their owner is there or not.
+        let left = self.snapshot.workload(key).filter(|_| self.pods.holders(key).next().is_some()).map(|w| w.deleted());
+        match left {
+            Some(left) => self.snapshot.put_workload(left),
+            None => self.snapshot.remove_workload(key),
+        }
         self.unreadable.remove(key);
-        self.concerned_by([key.clone()])
+        concerned
+    }
+
+    /// Whom a change of these workloads' pods concerns. A deleted workload is forgotten with its last pod.
+    pub(super) fn pods_changed(&mut self, keys: Vec<Key>) -> Concerned {
+        let concerned = self.concerned_by(keys.iter().cloned());
+        for key in keys {
+            let gone = self.snapshot.workload(&key).is_some_and(|w| w.gone);
+            if gone && self.pods.holders(&key).next().is_none() {
+                self.snapshot.remove_workload(&key);
+            }
+        }
+        concerned
     }
 
     pub(super) fn apply_scaler(&mut self, key: Key, read: Result<Scaler, ReadError>) -> Concerned {
@@ -107,7 +125,7 @@ impl View {
             Source::Scalers { .. } => self.remove_scaler(&key(source.group_kind())),
             Source::Pods => {
                 let changed = self.pods.remove(&(id.namespace.clone(), id.name.clone()));
-                self.concerned_by(changed)
+                self.pods_changed(changed)
             }
             Source::Jobs => {
                 self.pods.forget_job(&key(source.group_kind()));

@@ -130,13 +130,13 @@ fn workload_report(budget: &Budget, drawing: &Drawing, claim: &Claim, row: &Row)
 }
 
 fn engine_report(built: &BuiltEngine, engine: &shape::Engine, limit: Option<u32>, shared: bool) -> EngineReport {
-    let overflow = limit.map(|n| if shared { engine.split(n).overflow } else { built.written.overflow.min(n) });
+    let split = limit.map(|limit| built.split(engine, limit, shared));
     EngineReport {
         name: built.name.clone(),
         client: built.client.clone(),
         count: engine.count,
-        pool: limit.zip(overflow).map(|(limit, overflow)| limit - overflow),
-        overflow,
+        pool: split.map(|s| s.pool),
+        overflow: split.map(|s| s.overflow),
         limit,
         as_written: engine.as_written.limit(),
         as_written_from: built.written.from.clone(),

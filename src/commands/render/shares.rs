@@ -64,7 +64,7 @@ pub fn of(input: &Input) -> Shares {
         shares.left_out.extend(not_written.map(|f| format!("{}: {}", f.about, f.message)));
         let claims = assessment.claims.drawings.iter().zip(&assessment.claims.claims).zip(&assessment.fit.rows);
         for ((drawing, claim), share) in claims {
-            let (row, claim) = (given(claim, share), claim.id.clone());
+            let (row, claim) = (given(drawing, claim, share, true), claim.id.clone());
             let part = Part { budget: budget.name.clone(), claim, drawing: drawing.clone(), row };
             parts.entry(drawing.key.clone()).or_default().push(part);
         }
