@@ -46,7 +46,7 @@ build_once() ( # build_once COMPONENT: a subshell, so that its end, however it c
 duration_of() {
   case $1 in
     kube) echo "about 5 minutes on 2 cores" ;;
-    kwok) echo "about 1 minute on 2 cores" ;;
+    kwok | helm) echo "about 1 minute on 2 cores" ;;
     *) echo "some seconds" ;;
   esac
 }
@@ -82,6 +82,8 @@ complete_kwok() { # how fake nodes and pods start, from kwok's own files of the 
     cat "$source/pod/fast/pod-ready.yaml"; echo ---
     cat "$here/kwok/stages.yaml"; } >"$1/stages.yaml"
 }
+
+complete_helm() { :; }
 
 complete_pause() { # the image of every pod's sandbox on the real node
   mkdir "$1/root"

@@ -28,13 +28,18 @@ impl Cluster {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| {
             let given = env::var_os("DBBUDGET_TEST_KUBECONFIG");
-            let cluster = Self { kubeconfig: given.clone().map_or_else(|| up(None), PathBuf::from) };
+            let cluster = given.clone().map_or_else(Self::start, |path| Self { kubeconfig: path.into() });
             if given.is_none() {
                 cluster.control(&["kwok", "2"]); // so that pods start
             }
             cluster.install_crds();
             cluster
         })
+    }
+
+    /// A new one. It ends with this process.
+    pub fn start() -> Self {
+        Self { kubeconfig: up(None) }
     }
 
     /// The KUBECONFIG of an administrator.
@@ -58,8 +63,8 @@ impl Cluster {
         if output.status.success() { Ok((out, err)) } else { Err(format!("kubectl {args:?}: {out}{err}")) }
     }
 
-    /// Runs a verb of `tests/cluster/cluster`.
-    fn control(&self, args: &[&str]) {
+    /// Runs a verb of `tests/cluster/cluster`, to stop or start a part, or to add nodes.
+    pub fn control(&self, args: &[&str]) {
         let output = script(args).env("CLUSTER_DIR", self.folder()).output().expect("bash runs");
         assert!(output.status.success(), "cluster {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -73,7 +78,8 @@ impl Cluster {
         self.kubectl(&established).unwrap_or_else(|error| panic!("crds/ is not served: {error}"));
     }
 
-    fn folder(&self) -> &Path {
+    /// What belongs to it, the KUBECONFIG of an administrator first of all.
+    pub fn folder(&self) -> &Path {
         self.kubeconfig.parent().expect("a file is in a folder")
     }
 }
@@ -88,11 +94,6 @@ impl OwnCluster {
         let own = Self { cluster: Cluster { kubeconfig: up(Some(&env::temp_dir().join(name))) }, _turn: turn };
         own.cluster.install_crds();
         own
-    }
-
-    /// Runs a verb of `tests/cluster/cluster`, to stop or start a part, or to add nodes.
-    pub fn control(&self, args: &[&str]) {
-        self.cluster.control(args);
     }
 
     /// Lines of the audit log, one JSON object per finished request.
