@@ -12,7 +12,7 @@ demo: ## Watch it work on a real Kubernetes, in a minute; KEEP=1 leaves it runni
 	@tests/prepare demo
 	@tests/demo/demo $(if $(KEEP),--keep)
 
-test: ## Run every level of the tests: values, documentation, a real cluster; with CI=true a minute of fuzzing too
+test: ## Run every level of the tests: values, a real cluster, a real node; with CI=true a minute of fuzzing too
 	@tests/prepare test
 	PATH="$$(tests/cluster/cluster bin):$$PATH" cargo test --locked --no-fail-fast
 	$(if $(CI),tests/fuzz/run 60)
@@ -29,12 +29,14 @@ check: ## Check format, lints, documentation, dependencies, generated files and 
 	cargo deny --locked check bans licenses sources
 	@if timeout 60 cargo deny --locked fetch db 2>/dev/null; then cargo deny --locked check --disable-fetch advisories; \
 	else echo "ADVISORIES NOT CHECKED: the database of rustsec.org cannot be reached from here"; fi
-	@echo "# crds/ is what the types in src/api say; if not: make crds"
-	@fresh=$$(mktemp -d); cargo run --locked -q -- crds --write $$fresh; diff -r crds $$fresh; rm -r $$fresh
-	shellcheck --check-sourced $$(grep -rlE --exclude-dir=target '^#!.*bash' .ci tests)
+	@echo "# what is made of other files is what they say; if not: make crds"
+	@fresh=$$(mktemp -d); PATH="$$(tests/cluster/cluster bin):$$PATH" deploy/generate $$fresh; \
+	for made in $$(cd $$fresh && find . -type f); do diff $$made $$fresh/$$made; done; rm -r $$fresh
+	PATH="$$(tests/cluster/cluster bin):$$PATH" helm lint --quiet charts/dbbudget
+	shellcheck --check-sourced $$(grep -rlE --exclude-dir=target '^#!.*bash' .ci deploy tests)
 
-crds: ## Write crds/ from the types in src/api
-	cargo run --locked -q -- crds --write crds
+crds: ## Write crds/ from the types in src/api, and what is made of them and of the chart
+	PATH="$$(tests/cluster/cluster bin):$$PATH" deploy/generate .
 
 bench: ## Measure dividing, planning and a cluster of 5000 pods
 	@tests/prepare cluster

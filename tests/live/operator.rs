@@ -1,4 +1,4 @@
-//! `dbbudget run` as people run it: the real binary, with the permissions of `deploy/rbac.yaml` and no others.
+//! `dbbudget run` as people run it: the real binary, with the permissions of the chart and no others.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

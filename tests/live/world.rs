@@ -59,27 +59,28 @@ impl<'a> World<'a> {
         api.create(&PostParams::default(), &namespace).await.expect("a namespace");
     }
 
-    /// Applies `deploy/rbac.yaml` with this namespace as the operator's own.
+    /// Gives the operator the chart's permissions, with this namespace as its own.
     pub async fn install(&self) {
         self.install_with(|rbac| rbac).await;
     }
 
     /// The same, with changes.
     pub async fn install_with(&self, change: impl Fn(String) -> String) {
-        let namespace = &self.namespace;
-        let rbac = include_str!("../../deploy/rbac.yaml")
-            .replace("namespace: dbbudget}", &format!("namespace: {namespace}}}"))
-            .replace("kind: ClusterRole, name: dbbudget}", &format!("kind: ClusterRole, name: {namespace}}}"))
-            .replace(
-                "resourceNames: [dbbudget]\n    verbs:\n      - list # how",
-                &format!("resourceNames: [{namespace}]\n    verbs:\n      - list # how"),
-            )
-            .replace("kind: ClusterRole\nmetadata: {name: dbbudget}", &cluster_wide("ClusterRole", namespace))
-            .replace(
-                "kind: ClusterRoleBinding\nmetadata: {name: dbbudget}",
-                &cluster_wide("ClusterRoleBinding", namespace),
-            );
-        self.apply(&change(rbac)).await;
+        let all = include_str!("../../deploy/kustomize/full/dbbudget.yaml");
+        let of = ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
+        for mut object in documents(&change(all.to_owned())) {
+            let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
+            if !of.contains(&kind.as_str()) || object.name_any() != "dbbudget" {
+                continue; // what users may do is the same for all
+            }
+            if kind.starts_with("Cluster") {
+                object.metadata.name = Some(self.namespace.clone());
+            } else {
+                object.metadata.namespace = Some(self.namespace.clone());
+            }
+            own(&mut object.data, &self.namespace);
+            self.put(&object).await;
+        }
     }
 
     /// The objects of a kind in this namespace.
@@ -103,11 +104,14 @@ impl<'a> World<'a> {
     /// Applies YAML documents as the owner of this test, in this namespace where they name none.
     pub async fn apply(&self, yaml: &str) {
         for object in documents(yaml) {
-            let name = object.name_any();
-            let api = self.api_of(&object).await;
-            let params = PatchParams::apply("test").force();
-            api.patch(&name, &params, &Patch::Apply(&object)).await.unwrap_or_else(|e| panic!("apply {name}: {e}"));
+            self.put(&object).await;
         }
+    }
+
+    async fn put(&self, object: &DynamicObject) {
+        let (name, api) = (object.name_any(), self.api_of(object).await);
+        let params = PatchParams::apply("test").force();
+        api.patch(&name, &params, &Patch::Apply(object)).await.unwrap_or_else(|e| panic!("apply {name}: {e}"));
     }
 
     /// Deletes the objects of YAML documents.
@@ -218,8 +222,19 @@ where
     found.into_values().collect()
 }
 
-fn cluster_wide(kind: &str, name: &str) -> String {
-    format!("kind: {kind}\nmetadata: {{name: {name}}}")
+/// Makes roles and bindings those of one test: its namespace, and the names that belong to the whole cluster.
+fn own(data: &mut serde_json::Value, namespace: &str) {
+    if data["roleRef"]["kind"] == "ClusterRole" {
+        data["roleRef"]["name"] = namespace.into();
+    }
+    for subject in data["subjects"].as_array_mut().into_iter().flatten() {
+        subject["namespace"] = namespace.into();
+    }
+    for rule in data["rules"].as_array_mut().into_iter().flatten() {
+        if rule["resources"][0] == "mutatingwebhookconfigurations" && rule["resourceNames"].is_array() {
+            rule["resourceNames"] = serde_json::json!([namespace]);
+        }
+    }
 }
 
 /// YAML documents as objects of any kind.
