@@ -227,10 +227,13 @@ fn own(data: &mut serde_json::Value, namespace: &str) {
     if data["roleRef"]["kind"] == "ClusterRole" {
         data["roleRef"]["name"] = namespace.into();
     }
-    for subject in data["subjects"].as_array_mut().into_iter().flatten() {
+    let list = |data: &serde_json::Value, key: &str| data.get(key).and_then(|l| l.as_array()).map_or(0, Vec::len);
+    for i in 0..list(data, "subjects") {
+        let subject = &mut data["subjects"][i];
         subject["namespace"] = namespace.into();
     }
-    for rule in data["rules"].as_array_mut().into_iter().flatten() {
+    for i in 0..list(data, "rules") {
+        let rule = &mut data["rules"][i];
         if rule["resources"][0] == "mutatingwebhookconfigurations" && rule["resourceNames"].is_array() {
             rule["resourceNames"] = serde_json::json!([namespace]);
         }
