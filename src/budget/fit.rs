@@ -136,7 +136,10 @@ impl Question<'_> {
             let shares = divide(&claims, Supply { total, caps: self.caps, headroom: self.headroom });
             all.left_out.extend(shares.left_out.iter().map(|&i| places[i]));
             for (place, limits) in places.into_iter().zip(shares.limits) {
-                all.limits[place] = limits;
+                let claim = &self.claims[place];
+                // Whoever has no pods takes nothing, so that any limit would fit; the first pod to come gets the smallest.
+                let idle = claim.pods.sized(self.headroom) == 0;
+                all.limits[place] = if idle { claim.shape.engines().map(|e| e.min).collect() } else { limits };
             }
         }
         if self.capacity.is_none() {

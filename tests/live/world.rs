@@ -163,6 +163,8 @@ impl Drop for World<'_> {
             }
             let described = self.cluster.kubectl(&["describe", "dbb,dbc", "-n", &self.namespace]);
             eprintln!("--- described\n{}", described.map_or_else(|e| e, |(out, err)| out + &err));
+            let logs = self.cluster.kubectl(&["logs", "-n", &self.namespace, "-l", "app", "--prefix", "--tail=20"]);
+            eprintln!("--- logs\n{}", logs.map_or_else(|e| e, |(out, err)| out + &err));
         }
         let _ = self.cluster.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
         let roles = ["delete", "clusterrolebinding,clusterrole", &self.namespace, "--ignore-not-found"];

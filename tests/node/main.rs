@@ -4,13 +4,16 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // How tests fail.
 #![allow(dead_code, reason = "each level uses its own part of what tests share")]
 
+mod clients;
 #[path = "../live/cluster.rs"]
 mod cluster;
 mod install;
+mod load;
 mod observe;
 mod pooler;
 #[path = "../live/postgres.rs"]
 mod postgres;
+mod redis;
 mod release;
 mod sessions;
 #[path = "../live/things.rs"]

@@ -1,0 +1,211 @@
+//! Which clients, and what is expected of each.
+
+use super::{Case, Expected, Load};
+
+const WEB: Load = Load::Http { port: 8000, ready: "/health", requests: &[("GET", "/", "")] };
+const PSYCOPG2: (&str, &str) = ("DATABASE_URL", "postgresql+psycopg2://{at}");
+
+/// All of them.
+#[allow(clippy::too_many_lines, reason = "a table")]
+pub fn cases() -> Vec<Case> {
+    use Expected::{Between, Exactly};
+    let one = |client: &'static str| -> &'static str {
+        Box::leak(format!("{{processes: {{count: 1}}, engines: [{{client: {client}}}]}}").into_boxed_str())
+    };
+    let served = "{engines: [{client: sqlalchemy-env}]}";
+    let library = |name, row, claim, command, env, capacity, as_written, granted| Case {
+        name,
+        row,
+        claim,
+        command,
+        env,
+        load: Load::OfItsOwn,
+        capacity,
+        as_written: Exactly(as_written),
+        granted: Exactly(granted),
+    };
+    vec![
+        library(
+            "sqlalchemy",
+            "SQLAlchemy | `DB_POOL_SIZE`, `DB_MAX_OVERFLOW`",
+            one("sqlalchemy-env"),
+            &["{clients}/web/bin/python", "/clients/python/sqlalchemy_sync.py"],
+            &[PSYCOPG2],
+            6,
+            15,
+            6,
+        ),
+        library(
+            "sqlalchemy-asyncpg",
+            "SQLAlchemy on asyncpg | `DB_POOL_SIZE`, `DB_MAX_OVERFLOW`",
+            one("sqlalchemy-env"),
+            &["{clients}/web/bin/python", "/clients/python/sqlalchemy_async.py"],
+            &[("DATABASE_URL", "postgresql+asyncpg://{at}")],
+            7,
+            15,
+            7,
+        ),
+        library(
+            "tortoise",
+            "Tortoise ORM | `?maxsize=N`",
+            one("tortoise"),
+            &["{clients}/web/bin/python", "/clients/python/tortoise_.py"],
+            &[("DATABASE_URL", "postgres://{at}")],
+            2,
+            5,
+            2,
+        ),
+        library(
+            "django",
+            "Django 5, dj-database-url | `?pool=true`, which is always 4",
+            one("dj-database-url"),
+            &["{clients}/web/bin/python", "/clients/python/django_.py"],
+            &[("DATABASE_URL", "postgres://{at}")],
+            9,
+            40,
+            4,
+        ),
+        library(
+            "node-postgres",
+            "node-postgres | `DB_POOL_MAX`, read by the application",
+            "{processes: {count: 1}, engines: [{client: pg, inject: {env: [{name: DB_POOL_MAX, quantity: Limit}]}}]}",
+            &["node", "{clients}/pg.mjs"],
+            &[("DATABASE_URL", "postgres://{at}")],
+            3,
+            10,
+            3,
+        ),
+        library(
+            "postgres-js",
+            "Postgres.js | `?max=N`, which is always 1",
+            one("postgres-js"),
+            &["node", "{clients}/postgres.mjs"],
+            &[("DATABASE_URL", "postgres://{at}")],
+            5,
+            10,
+            1,
+        ),
+        library(
+            "pgxpool",
+            "pgxpool | `?pool_max_conns=N`",
+            one("pgxpool"),
+            &["{clients}/go", "pgxpool"],
+            &[("DATABASE_URL", "postgres://{at}?sslmode=disable")],
+            2,
+            4,
+            2,
+        ),
+        Case {
+            name: "gunicorn",
+            row: "gunicorn, 2 workers of 20 threads | `DB_POOL_SIZE`, `DB_MAX_OVERFLOW`",
+            claim: served,
+            command: &[
+                "{clients}/web/bin/gunicorn",
+                "web:wsgi",
+                "--chdir=/clients/python",
+                "--bind=0.0.0.0:8000",
+                "-w",
+                "2",
+                "--threads=20",
+            ],
+            env: &[PSYCOPG2],
+            load: WEB,
+            capacity: 6,
+            as_written: Exactly(30),
+            granted: Exactly(6),
+        },
+        Case {
+            name: "gunicorn-lowered",
+            row: "gunicorn, 4 workers | its `-w`, as 4 would not fit in 3",
+            claim: served,
+            command: &[
+                "{clients}/web/bin/gunicorn",
+                "web:wsgi",
+                "--chdir=/clients/python",
+                "--bind=0.0.0.0:8000",
+                "-w",
+                "4",
+            ],
+            env: &[PSYCOPG2],
+            load: WEB,
+            capacity: 3,
+            as_written: Exactly(4),
+            granted: Exactly(3),
+        },
+        Case {
+            name: "uvicorn",
+            row: "uvicorn, 2 workers | `DB_POOL_SIZE`, `DB_MAX_OVERFLOW`",
+            claim: served,
+            command: &[
+                "{clients}/web/bin/uvicorn",
+                "web:asgi",
+                "--app-dir=/clients/python",
+                "--host=0.0.0.0",
+                "--workers=2",
+            ],
+            env: &[PSYCOPG2],
+            load: WEB,
+            capacity: 8,
+            as_written: Exactly(30),
+            granted: Exactly(8),
+        },
+        Case {
+            name: "celery",
+            row: "Celery | `CELERY_WORKER_CONCURRENCY`, as 4 would not fit in 2",
+            claim: served,
+            command: &["{clients}/web/bin/celery", "--workdir=/clients/python", "-A", "celery_tasks", "worker"],
+            env: &[PSYCOPG2, ("CELERY_WORKER_CONCURRENCY", "4")],
+            load: Load::Tasks("celery_tasks.py"),
+            capacity: 2,
+            as_written: Exactly(4),
+            granted: Exactly(2),
+        },
+        Case {
+            name: "dramatiq",
+            row: "Dramatiq, 2 processes of 8 threads | `DB_POOL_SIZE`, `DB_MAX_OVERFLOW`",
+            claim: served,
+            command: &["{clients}/web/bin/dramatiq", "dramatiq_tasks", "--path=/clients/python", "-p", "2", "-t", "8"],
+            env: &[PSYCOPG2],
+            load: Load::Tasks("dramatiq_tasks.py"),
+            capacity: 6,
+            as_written: Exactly(16),
+            granted: Exactly(6),
+        },
+        Case {
+            name: "prefect",
+            row: "Prefect server | `PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE` and overflow",
+            claim: "{engines: [{client: prefect}]}",
+            command: &["{clients}/prefect/bin/prefect", "server", "start", "--host=0.0.0.0"],
+            env: &[
+                ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://{at}"),
+                ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
+            ],
+            load: Load::Http {
+                port: 4200,
+                ready: "/api/health",
+                requests: &[("POST", "/api/flows/filter", "{}"), ("POST", "/api/flow_runs/filter", "{}")],
+            },
+            capacity: 3,
+            as_written: Between(5, 31),
+            granted: Between(2, 3),
+        },
+        Case {
+            name: "mlflow",
+            row: "MLflow server | `MLFLOW_SQLALCHEMYSTORE_POOL_SIZE` and overflow",
+            claim: "{engines: [{client: mlflow}]}",
+            command: &["{clients}/mlflow/bin/mlflow", "server", "--host=0.0.0.0", "--port=5000", "--workers=1"],
+            env: &[("MLFLOW_BACKEND_STORE_URI", "postgresql+psycopg2://{at}"), ("MLFLOW_SERVER_ALLOWED_HOSTS", "*")],
+            load: Load::Http {
+                port: 5000,
+                ready: "/health",
+                requests: &[
+                    ("POST", "/api/2.0/mlflow/experiments/search", "{\"max_results\": 10}"),
+                    ("GET", "/api/2.0/mlflow/registered-models/search", ""),
+                ],
+            },
+            capacity: 8,
+            as_written: Between(5, 34),
+            granted: Between(3, 8),
+        },
+    ]
+}
