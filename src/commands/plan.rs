@@ -2,18 +2,14 @@
 
 mod against;
 mod build;
-mod config_maps;
-pub(super) mod input;
-pub(super) mod kustomization;
 mod markdown;
 mod report;
 mod sarif;
 mod table;
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
 
-use crate::api::parse::Name;
+use super::input;
 use crate::assess::Severity;
 use crate::manifests::InputError;
 use report::{Failure, Report};
@@ -21,30 +17,9 @@ use report::{Failure, Report};
 /// What to plan, and how to say it.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
-    /// Manifests: a file, a folder (read recursively) or - for standard input. Repeatable; budgets, claims and workloads
-    /// are read together
-    #[arg(short = 'f', long = "filename", value_name = "PATH", value_hint = clap::ValueHint::AnyPath, required_unless_present = "kustomize")]
-    pub files: Vec<String>,
-
-    /// A kustomization, built with kubectl or kustomize. Repeatable
-    #[arg(short = 'k', long = "kustomize", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
-    pub kustomize: Vec<PathBuf>,
-
-    /// Namespace of objects that name none
-    #[arg(short, long, value_name = "NS", default_value = "default")]
-    pub namespace: String,
-
-    /// Nodes of the cluster: a DaemonSet has a pod on each
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub nodes: Option<u32>,
-
-    /// CPUs of a node: some clients and servers size themselves by them
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub node_cpus: Option<u32>,
-
-    /// Connections that a budget's database gives, in place of what the budget says. Repeatable
-    #[arg(long = "capacity", value_name = "NS/NAME=N", value_parser = capacity)]
-    pub capacities: Vec<(Name, u32)>,
+    /// The manifests, and what they do not say
+    #[command(flatten)]
+    pub input: input::Args,
 
     /// Also plan these manifests, as they are now, and say what the change adds
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::AnyPath)]
@@ -87,14 +62,6 @@ pub enum FailOn {
     Never,
 }
 
-pub(super) fn capacity(text: &str) -> Result<(Name, u32), String> {
-    let parts = text.split_once('=').and_then(|(name, n)| Some((name.split_once('/')?, n.parse::<u32>().ok()?)));
-    match parts {
-        Some(((namespace, name), n)) if (1..=1_000_000).contains(&n) => Ok((Name::new(namespace, name), n)),
-        _ => Err("expected NAMESPACE/NAME=N with N from 1 to 1000000, for example astrid/supabase=30".into()),
-    }
-}
-
 /// Exit statuses, as documented.
 const FITS: u8 = 0;
 const FAILS: u8 = 1;
@@ -128,10 +95,11 @@ pub fn run(args: &Args, stdin: &mut dyn Read, out: &mut dyn Write, errors: &mut 
 }
 
 fn plan(args: &Args, stdin: &mut dyn Read) -> Result<Report, Vec<InputError>> {
-    let change = input::read(args, &args.files, &args.kustomize, stdin)?;
+    let change = input::read(&args.input, stdin)?;
     let mut report = build::report(&change);
     if let Some(before) = &args.against {
-        let before = input::read(args, std::slice::from_ref(before), &[], &mut io::empty())?;
+        let before = input::Args { files: vec![before.clone()], kustomize: Vec::new(), ..args.input.clone() };
+        let before = input::read(&before, &mut io::empty())?;
         report.against = Some(against::Against { budgets: build::report(&before).budgets });
     }
     Ok(report)

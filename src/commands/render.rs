@@ -5,14 +5,12 @@ mod shares;
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
-use super::plan::input::{self, Input};
-use super::plan::kustomization;
-use crate::api::parse::Name;
+use super::input::{self, Input, kustomization};
 use crate::assess::About;
 use crate::manifests::edit::{Source, Splice};
 use crate::manifests::{InputError, Node, documents};
@@ -22,34 +20,13 @@ pub use function::run as function;
 /// What to render.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
-    /// Manifests: a file, a folder (read recursively) or - for standard input. Repeatable; budgets, claims and workloads
-    /// are read together
-    #[arg(short = 'f', long = "filename", value_name = "PATH", value_hint = clap::ValueHint::AnyPath, required_unless_present = "kustomize")]
-    pub files: Vec<String>,
-
-    /// A kustomization, built with kubectl or kustomize. Repeatable
-    #[arg(short = 'k', long = "kustomize", value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
-    pub kustomize: Vec<PathBuf>,
+    /// The manifests, and what they do not say
+    #[command(flatten)]
+    pub input: input::Args,
 
     /// Change the files instead of printing them
     #[arg(short = 'i', long, conflicts_with = "kustomize")]
     pub in_place: bool,
-
-    /// Namespace of objects that name none
-    #[arg(short, long, value_name = "NS", default_value = "default")]
-    pub namespace: String,
-
-    /// Nodes of the cluster: a DaemonSet has a pod on each
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub nodes: Option<u32>,
-
-    /// CPUs of a node: some clients and servers size themselves by them
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub node_cpus: Option<u32>,
-
-    /// Connections that a budget's database gives, in place of what the budget says. Repeatable
-    #[arg(long = "capacity", value_name = "NS/NAME=N", value_parser = super::plan::capacity)]
-    pub capacities: Vec<(Name, u32)>,
 }
 
 const DONE: u8 = 0;
@@ -70,14 +47,13 @@ pub fn run(args: &Args, stdin: &mut dyn Read, out: &mut dyn Write, errors: &mut 
             Ok(BAD_INPUT)
         }
         Ok(Rendered { files, unfit, left_out }) => {
-            for (i, (file, text)) in files.iter().enumerate() {
-                if args.in_place && &**file != STDIN {
-                    std::fs::write(&**file, text)?;
-                } else {
-                    let between = if i > 0 && !text.starts_with("---") { "---\n" } else { "" };
-                    let end = if text.ends_with('\n') { "" } else { "\n" };
-                    write!(out, "{between}{text}{end}")?;
-                }
+            let (written, printed): (Vec<_>, Vec<_>) =
+                files.iter().partition(|(file, _)| args.in_place && &**file != STDIN);
+            replace(&written)?;
+            for (i, (_, text)) in printed.into_iter().enumerate() {
+                let between = if i > 0 && !text.starts_with("---") { "---\n" } else { "" };
+                let end = if text.ends_with('\n') { "" } else { "\n" };
+                write!(out, "{between}{text}{end}")?;
             }
             for note in left_out.iter().chain(&unfit) {
                 writeln!(errors, "{note}")?;
@@ -85,6 +61,22 @@ pub fn run(args: &Args, stdin: &mut dyn Read, out: &mut dyn Write, errors: &mut 
             Ok(if unfit.is_empty() { DONE } else { DOES_NOT_FIT })
         }
     }
+}
+
+/// Writes all the new texts before the first takes its place, so that nothing is cut short when there is no room.
+fn replace(files: &[&(Arc<str>, String)]) -> io::Result<()> {
+    let mut ready = Vec::new();
+    for (file, text) in files {
+        let file = std::fs::canonicalize(&**file)?; // a link stays one
+        let mut new = NamedTempFile::new_in(file.parent().unwrap_or(&file))?;
+        new.write_all(text.as_bytes())?;
+        new.as_file().set_permissions(std::fs::metadata(&file)?.permissions())?;
+        ready.push((new, file));
+    }
+    for (new, file) in ready {
+        new.persist(file)?;
+    }
+    Ok(())
 }
 
 const STDIN: &str = "<stdin>";
@@ -101,19 +93,10 @@ struct Rendered {
 fn rendered(args: &Args, stdin: &mut dyn Read) -> Result<Rendered, Vec<InputError>> {
     let fail = |file: &str, what: String| vec![InputError { file: file.into(), place: None, what, fix: None }];
     let mut piped = String::new();
-    if args.files.iter().any(|file| file == "-") {
+    if args.input.files.iter().any(|file| file == "-") {
         stdin.read_to_string(&mut piped).map_err(|error| fail(STDIN, format!("cannot be read: {error}")))?;
     }
-    let plan = super::plan::Args {
-        files: args.files.clone(),
-        kustomize: args.kustomize.clone(),
-        namespace: args.namespace.clone(),
-        nodes: args.nodes,
-        node_cpus: args.node_cpus,
-        capacities: args.capacities.clone(),
-        ..super::plan::Args::default()
-    };
-    let input = input::read(&plan, &args.files, &args.kustomize, &mut Cursor::new(piped.as_bytes()))?;
+    let input = input::read(&args.input, &mut Cursor::new(piped.as_bytes()))?;
     let mut texts: BTreeMap<Arc<str>, String> = BTreeMap::new();
     for file in input.files() {
         let text = if &*file == STDIN {

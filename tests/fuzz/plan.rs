@@ -1,6 +1,7 @@
 //! Any bytes as manifests: no panic, an exit status that is documented, JSON that parses, and the same answer twice.
 #![no_main]
 
+use dbbudget::commands::input;
 use dbbudget::commands::plan::{Args, Format, run};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,7 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// Exit status and output of `plan -f -`.
 fn planned(mut bytes: &[u8], output: Format) -> (u8, Vec<u8>) {
-    let args = Args { files: vec!["-".into()], namespace: "default".into(), output, ..Args::default() };
+    let input = input::Args { files: vec!["-".into()], namespace: "default".into(), ..input::Args::default() };
+    let args = Args { input, output, ..Args::default() };
     let (mut out, mut errors) = (Vec::new(), Vec::new());
     let exit = run(&args, &mut bytes, &mut out, &mut errors).expect("a Vec takes everything");
     (exit, out)

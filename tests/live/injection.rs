@@ -27,6 +27,7 @@ async fn until_registered(world: &World<'_>, registered: bool) {
             c.webhooks.as_ref().is_some_and(|all| !all.is_empty())
         })
         .await;
+        world.until_asked().await;
     } else {
         kube::runtime::wait::await_condition(api, &world.namespace, kube::runtime::conditions::is_deleted(""))
             .await
@@ -157,8 +158,10 @@ async fn a_pod_may_draw_from_two_budgets_and_nobody_writes_its_keys_but_us() {
     let world = World::new("two").await;
     world.install().await;
     let _operator = Operator::start(&world).await;
-    world.apply(&injecting("first", &[("api", "{kind: Deployment}")])).await;
-    let second = injecting("second", &[("api", "{kind: Deployment}")]).replace(
+    // Without a pod its share would be the smallest.
+    let for_one = [("api", "{kind: Deployment}, sizeFor: 1")];
+    world.apply(&injecting("first", &for_one)).await;
+    let second = injecting("second", &for_one).replace(
         "{client: sqlalchemy-env}",
         "{name: other, min: 1, max: 4, inject: {env: [{name: OTHER_POOL, quantity: Limit}]}}",
     );

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{Namespace, Node};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, watch_object, watcher};
 use kube::{Api, Client, Resource, ResourceExt, discovery};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use crate::cluster::Cluster;
 
@@ -144,6 +145,21 @@ impl<'a> World<'a> {
         i64::try_from(count).expect("few")
     }
 
+    /// Waits until the API server asks the webhook about new pods here, which it does a moment after it is registered. A
+    /// key of ours that somebody else wrote is taken off a pod that has no claim.
+    pub async fn until_asked(&self) {
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        let pod = json!({"metadata": {"generateName": "asked-", "annotations": {"dbbudget.dev/shape": "[]"}},
+            "spec": {"containers": [{"name": "app", "image": "x"}]}});
+        let (api, pod) = (self.api::<Pod>(), serde_json::from_value(pod).expect("a pod"));
+        let asked = async {
+            while !api.create(&dry, &pod).await.is_ok_and(|pod| pod.annotations().is_empty()) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, asked).await.is_ok(), "nobody asks about pods of {}", self.namespace);
+    }
+
     /// Waits until an object of this namespace is as `what` says.
     pub async fn until<K>(&self, name: &str, what: &str, is: impl Fn(&K) -> bool) -> K
     where
@@ -237,7 +253,7 @@ fn own(data: &mut serde_json::Value, namespace: &str) {
     for i in 0..list(data, "rules") {
         let rule = &mut data["rules"][i];
         if rule["resources"][0] == "mutatingwebhookconfigurations" && rule["resourceNames"].is_array() {
-            rule["resourceNames"] = serde_json::json!([namespace]);
+            rule["resourceNames"] = json!([namespace]);
         }
     }
 }

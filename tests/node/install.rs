@@ -48,6 +48,7 @@ async fn installed_upgraded_and_uninstalled_by_helm() {
     world.until("db", "shares are published", |b: &DatabaseBudget| !row(b, "api").engines.is_empty()).await;
     let api: Api<MutatingWebhookConfiguration> = Api::all(world.client.clone());
     until(api.clone(), &release.cluster_wide(), "the webhook is registered", |_| true).await;
+    world.until_asked().await;
     world.apply(&deployment(2)).await;
     let pods = until_some::<Pod>(world.api(), 2, "pods have their share", has_share).await;
     world

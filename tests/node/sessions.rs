@@ -74,6 +74,7 @@ impl Bench<'_> {
         let published = |b: &DatabaseBudget| !row(b, case.name).engines.is_empty();
         let seen = self.world.until(case.name, "its share is published", published).await;
         let granted = usize::try_from(row(&seen, case.name).per_pod.expect("bounded")).expect("positive");
+        self.world.until_asked().await;
         let opened = self.load(case, &database).await;
         let pods = until_some::<Pod>(self.pods(), 1, "pod has a share", |pod| {
             pod.metadata.annotations.as_ref().is_some_and(|a| a.contains_key("dbbudget.dev/shape"))

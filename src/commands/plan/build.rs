@@ -1,6 +1,6 @@
 //! Builds the answer from assessments.
 
-use super::input::Input;
+use super::super::input::Input;
 use super::report::{
     API_VERSION, BudgetReport, CapacityReport, ContainerReport, EngineReport, ExtraReport, FindingReport, Number,
     Report, TotalReport, WorkloadReport,

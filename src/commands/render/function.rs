@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use serde_json::{Value, json};
 
-use super::super::plan::input;
+use super::super::input;
 use super::shares;
 use crate::manifests::InputError;
 
@@ -44,8 +44,8 @@ fn rendered(mut list: Value) -> (Value, u8) {
     let items = list.get_mut("items").map(Value::take).unwrap_or_default();
     let documents = json!({"apiVersion": "v1", "kind": "List", "items": items});
     let text = documents.to_string();
-    let args = super::super::plan::Args { namespace: "default".into(), ..super::super::plan::Args::default() };
-    let read = input::read(&args, &["-".to_owned()], &[], &mut io::Cursor::new(text.as_bytes()));
+    let args = input::Args { files: vec!["-".into()], namespace: "default".into(), ..input::Args::default() };
+    let read = input::read(&args, &mut io::Cursor::new(text.as_bytes()));
     list["items"] = documents["items"].clone();
     let input = match read {
         Ok(input) => input,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::plan::input::Input;
+use super::super::input::Input;
 use crate::api::policy::Enforcement;
 use crate::api::status::WorkloadStatus;
 use crate::assess::claims::Drawing;

@@ -1,16 +1,16 @@
 //! Manifests into a snapshot, with a way back to file and line.
 
+mod args;
+mod config_maps;
+pub(super) mod kustomization;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Args;
-use super::config_maps::ConfigMaps;
-use super::kustomization;
 use crate::api::parse::{self, Fault, Name};
 use crate::api::target::KNOWN_KINDS;
 use crate::api::{self, DatabaseBudget, DatabaseClaim, GROUP, VERSION};
@@ -19,6 +19,9 @@ use crate::manifests::{InputError, Loaded, Node, Object, Place, RENDER, load, lo
 use crate::workload::read::{ReadError, workload_with};
 use crate::workload::scaler::scaler;
 use crate::workload::{Key, group_of};
+use config_maps::ConfigMaps;
+
+pub use args::Args;
 
 /// Everything read, and where it stands.
 pub struct Input {
@@ -37,15 +40,10 @@ const NEVER: [&str; 5] = ["Secret", "CustomResourceDefinition", "Event", "Kustom
 ///
 /// # Errors
 /// Every mistake in them, not the first alone.
-pub fn read(
-    args: &Args,
-    files: &[String],
-    kustomize: &[PathBuf],
-    stdin: &mut dyn Read,
-) -> Result<Input, Vec<InputError>> {
+pub fn read(args: &Args, stdin: &mut dyn Read) -> Result<Input, Vec<InputError>> {
     let wanted = |_: &str, kind: &str| !NEVER.contains(&kind);
-    let (mut loaded, mut mistakes) = load(files, stdin, wanted);
-    for folder in kustomize {
+    let (mut loaded, mut mistakes) = load(&args.files, stdin, wanted);
+    for folder in &args.kustomize {
         match kustomization::build(folder) {
             Ok(text) => {
                 let (more, wrong) = load_text(&format!("{}{}", kustomization::LABEL, folder.display()), &text, wanted);
