@@ -129,7 +129,7 @@ fn read(secret: &Secret) -> Option<Certificate> {
     Some(Certificate { authorities, chain: text(secret, "tls.crt")?, key: text(secret, "tls.key")? })
 }
 
-/// Takes the next step of the exchange, if one is due. A write rests on the version that it was decided on: of two
+/// Takes the next step of the exchange, if one is due, and mends what somebody else changed. A write rests on the version that it was decided on: of two
 /// leaders one is refused, and sees what the other wrote.
 async fn keep_valid(api: &Api<Secret>, settings: &Settings, stored: Option<&Secret>) -> Result<(), String> {
     let (now, lifetimes) = (Timestamp::now().as_second(), Lifetimes::default());
@@ -141,8 +141,11 @@ async fn keep_valid(api: &Api<Secret>, settings: &Settings, stored: Option<&Secr
     let place = settings.place();
     let next =
         next.map_err(|error| format!("no certificate can be made for {}: {error}", settings.names.join(", ")))?;
-    let Some(next) = next else { return Ok(()) };
-    let secret = write_down(settings, stored, &next).map_err(|error| error.to_string())?;
+    let Some(state) = next.or(known) else { return Ok(()) };
+    let secret = write_down(settings, stored, &state).map_err(|error| error.to_string())?;
+    if stored.is_some_and(|stored| stored.data == secret.data) {
+        return Ok(());
+    }
     let post = PostParams::default();
     let write = async {
         match stored {

@@ -13,14 +13,14 @@ use crate::things::{budget, budget_is, claim, condition, deployment, row, status
 use crate::world::{World, until, until_some};
 
 /// A budget of 20 that injects, with these entries.
-fn injecting(name: &str, entries: &[(&str, &str)]) -> String {
+pub fn injecting(name: &str, entries: &[(&str, &str)]) -> String {
     budget(name, "", entries)
         .replace("enforcement: Observe", "enforcement: Inject")
         .replace("maxConnections: 100", "maxConnections: 20")
 }
 
 /// Waits until the API server has the webhook, or until it has it no more.
-async fn until_registered(world: &World<'_>, registered: bool) {
+pub async fn until_registered(world: &World<'_>, registered: bool) {
     let api: Api<MutatingWebhookConfiguration> = Api::all(world.client.clone());
     if registered {
         until(api, &world.namespace, "the webhook is registered", |c: &MutatingWebhookConfiguration| {

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // How tests fail.
 
 mod answers;
+mod certificate;
 mod claims;
 mod cluster;
 mod crowd;
