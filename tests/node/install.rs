@@ -60,6 +60,12 @@ async fn installed_upgraded_and_uninstalled_by_helm() {
     release.test();
     no_pod_misses_its_share_during(&world, || release.upgrade(&["podAnnotations.changed=yes"])).await;
 
+    // From here on nobody answers, and a registration that is left would keep pods of budgets with `Fail` from starting.
+    release.upgrade(&["mode=observe"]);
+    assert!(api.get_opt(&release.cluster_wide()).await.expect("an answer").is_none(), "the webhook outlives its mode");
+    release.upgrade(&["mode=full"]);
+    until(api.clone(), &release.cluster_wide(), "the webhook is registered again", |_| true).await;
+
     release.uninstall();
     assert!(api.get_opt(&release.cluster_wide()).await.expect("an answer").is_none(), "the webhook is left");
     let kept = world.get::<DatabaseBudget>("db").await;
@@ -102,6 +108,11 @@ fn nobody_else_changes_what_counts(node: &Node, world: &World<'_>, pod: &str) {
     kubectl(&["create", "rolebinding", "alice", "--clusterrole=edit", "--user=alice"]).expect("a binding");
     let alice = |args: &[&str]| kubectl(&[&["--as", "alice"], args].concat());
     alice(&["annotate", "pod", pod, "example.test/note=mine"]).expect("what is not ours is free");
+    // Annotations are taken with a pod's status, too.
+    let through_status = r#"{"metadata": {"annotations": {"app.dbbudget.dev/db.default.pool": "50"}}}"#;
+    let error = kubectl(&["patch", "pod", pod, "--subresource=status", "--type=merge", "-p", through_status]);
+    let error = error.expect_err("not even an administrator does");
+    assert!(error.contains("only dbbudget writes them"), "{error}");
     let refused: BTreeMap<&str, [&str; 4]> = BTreeMap::from([
         ("only dbbudget writes them", ["annotate", "pod", pod, "app.dbbudget.dev/db.default.pool=50"]),
         ("only dbbudget writes it", ["label", "pod", pod, "dbbudget.dev/cronjob=nightly"]),

@@ -50,8 +50,11 @@ impl<'a> Release<'a> {
     /// Installs it and waits until it is ready.
     pub fn install(node: &'a Node, namespace: &str, values: &[&str]) -> Self {
         let release = Self { node, namespace: namespace.to_owned() };
+        node.cluster.kubectl(&["create", "namespace", namespace]).expect("created");
+        let restricted = "pod-security.kubernetes.io/enforce=restricted";
+        node.cluster.kubectl(&["label", "namespace", namespace, restricted]).expect("labelled");
         // Definitions that an earlier release left are this one's now.
-        release.helm("install", &["--create-namespace", "--take-ownership"], values);
+        release.helm("install", &["--take-ownership"], values);
         release
     }
 
