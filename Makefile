@@ -30,13 +30,14 @@ check: ## Check format, lints, documentation, dependencies, generated files and 
 	@if timeout 60 cargo deny --locked fetch db 2>/dev/null; then cargo deny --locked check --disable-fetch advisories; \
 	else echo "ADVISORIES NOT CHECKED: the database of rustsec.org cannot be reached from here"; fi
 	@echo "# what is made of other files is what they say; if not: make crds"
-	@fresh=$$(mktemp -d); PATH="$$(tests/cluster/cluster bin):$$PATH" deploy/generate $$fresh; \
+	@fresh=$$(mktemp -d); PATH="$$(tests/cluster/cluster bin helm):$$PATH" deploy/generate $$fresh; \
 	for made in $$(cd $$fresh && find . -type f); do diff $$made $$fresh/$$made; done; rm -r $$fresh
-	PATH="$$(tests/cluster/cluster bin):$$PATH" helm lint --quiet charts/dbbudget
+	@echo "# the chart, in each way that it may be installed"
+	PATH="$$(tests/cluster/cluster bin helm):$$PATH" deploy/lint
 	shellcheck --check-sourced $$(grep -rlE --exclude-dir=target '^#!.*bash' .ci deploy tests)
 
 crds: ## Write crds/ from the types in src/api, and what is made of them and of the chart
-	PATH="$$(tests/cluster/cluster bin):$$PATH" deploy/generate .
+	PATH="$$(tests/cluster/cluster bin helm):$$PATH" deploy/generate .
 
 bench: ## Measure dividing, planning and a cluster of 5000 pods
 	@tests/prepare cluster

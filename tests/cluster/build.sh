@@ -14,6 +14,16 @@ build() { # build COMPONENT...
   done
 }
 
+bin() { # bin [COMPONENT]: what a PATH begins with to find their programs
+  [[ $* =~ ^(helm|kube)?$ ]] || misuse "bin takes helm or kube, or nothing for both"
+  local component path=
+  for component in ${1:-kube helm}; do
+    build "$component"
+    path+=:$(built "$component")
+  done
+  echo "${path#:}"
+}
+
 build_once() ( # build_once COMPONENT: a subshell, so that its end, however it comes, releases the lock
   out=$(built "$1")
   find_go
