@@ -153,7 +153,7 @@ pub struct DatabaseBudgetSpec {
     /// Alert (default): condition, event, metric. ScaleDown: also lower the replicas of workloads that have minReplicas.
     #[serde(default)]
     pub when_exceeded: WhenExceeded,
-    /// Never (default): new shares reach pods as they turn over. Rolling: one workload at a time is restarted.
+    /// Never (default): new shares reach pods as they turn over. Rolling: one workload at a time is restarted; see status.restarts.
     #[serde(default)]
     pub restart: Restart,
     /// Where Healthy ends, in percent of held ÷ allocatable. Default: warning 70, critical 90.

@@ -48,6 +48,9 @@ pub struct BudgetStatus {
     /// What ScaleDown reduced, so that it can be restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scaled: Vec<Scaled>,
+    /// With restart Rolling: workloads whose pods are replaced, or are to be, so that they get their share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restarts: Vec<Restart>,
     /// The first 100 waiting pods, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queue: Vec<Waiting>,
@@ -186,6 +189,25 @@ pub struct Scaled {
     pub to: i64,
     /// When it was changed.
     pub at: Time,
+}
+
+/// A workload whose pods do not have their share yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restart {
+    /// Namespace of the workload.
+    pub namespace: String,
+    /// The workload.
+    pub target: TargetStatus,
+    /// The share that it is restarted for, once: limits of its engines, and processes where they are lowered.
+    pub share: String,
+    /// Since when that is its share.
+    pub since: Time,
+    /// When it was restarted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+    /// What happens, or what it waits for.
+    pub message: String,
 }
 
 /// A pod that waits for its connections.

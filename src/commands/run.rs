@@ -43,6 +43,9 @@ pub struct Args {
     /// This replica in the election; no two may have the same. Default: `POD_NAME`, else one made up
     #[arg(long, value_name = "NAME")]
     pub identity: Option<String>,
+    /// Seconds that a share has to stay the same before `restart: Rolling` replaces pods for it
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub restart_after: u32,
     /// How pods get their shares as they are created
     #[command(flatten)]
     pub webhook: Webhook,

@@ -102,7 +102,8 @@ fn cut(mut message: String) -> String {
 }
 
 /// Times are stored in whole seconds; a finer one would differ from what comes back.
-fn whole_second(at: Timestamp) -> Timestamp {
+#[must_use]
+pub fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 

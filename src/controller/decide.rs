@@ -1,12 +1,14 @@
 //! What a budget's status, and that of its claims, should say. Pure: a view and the time go in.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::claims;
 use super::conditions::{Said, Truth, conditions};
+use super::restarts::{self, Due};
 use super::rows::{Row, number, rows};
 use super::standing::Standing;
 use crate::api::conditions::{Type, fit, ready};
@@ -55,6 +57,10 @@ pub struct Decision {
     pub numbers: Option<(BudgetNumbers, Vec<WorkloadNumbers>)>,
     /// Whether the numbers depend on the nodes; nothing where none were computed.
     pub depends_on_nodes: Option<bool>,
+    /// A workload to be restarted now, recorded in the budget's status.
+    pub restart: Option<Due>,
+    /// When to look again though nothing happens.
+    pub again: Option<Timestamp>,
 }
 
 /// How this dbbudget was started, as far as it shows.
@@ -64,6 +70,8 @@ pub struct Mode<'a> {
     pub injects: bool,
     /// What keeps the webhook from being asked.
     pub trouble: Option<&'a str>,
+    /// How long a share has to stay the same before pods are restarted for it.
+    pub restart_after: Duration,
 }
 
 /// A budget as far as its claims need to know.
@@ -110,6 +118,9 @@ pub fn decide(view: &View, name: &Name, waiting: &[String], mode: Mode, now: Tim
     };
     let said = standing.conditions();
     let mut status = numbers(&standing);
+    let recorded = stored.status.as_ref().map_or(&[][..], |status| &status.restarts);
+    let restarts::Plan { records, due: restart, again } = restarts::plan(&standing, view, recorded, now);
+    status.restarts = records;
     let before = before(stored.status.as_ref().map(|s| s.conditions.as_slice()));
     status.conditions = conditions(&said, &before, stored.version.generation, now);
     status.observed_generation = stored.version.generation;
@@ -118,6 +129,8 @@ pub fn decide(view: &View, name: &Name, waiting: &[String], mode: Mode, now: Tim
         numbers: Some(measured(&status, &rows, &said)),
         depends_on_nodes: Some(depends_on_nodes(&assessment)),
         budget: Some(update(stored, status)),
+        restart,
+        again,
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`mod@reconcile`] | what is one look at one budget? |
 //! | [`decide`] | what should its status, and that of its claims, say? |
+//! | [`restarts`] | which workload is restarted next, where a budget asks for that? |
 //! | [`rows`] | what is each workload given, and what does it hold? |
 //! | [`standing`] | what do the budget's conditions say? |
 //! | [`claims`] | and those of its claims? |
@@ -19,6 +20,7 @@ pub mod decide;
 pub mod events;
 pub mod queue;
 pub mod reconcile;
+pub mod restarts;
 pub mod rows;
 pub mod sentences;
 pub mod standing;
@@ -60,13 +62,21 @@ pub struct Settings {
     pub injects: bool,
     /// The first pause between two looks at one budget while changes keep coming.
     pub debounce: Duration,
+    /// How long a share has to stay the same before pods are restarted for it.
+    pub restart_after: Duration,
     /// Tells this replica from others in events.
     pub instance: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { namespaces: None, injects: true, debounce: Duration::from_millis(100), instance: None }
+        Self {
+            namespaces: None,
+            injects: true,
+            debounce: Duration::from_millis(100),
+            restart_after: Duration::from_secs(30),
+            instance: None,
+        }
     }
 }
 
@@ -119,6 +129,7 @@ pub async fn run(
         ready: ready.clone(),
         metrics,
         injects: settings.injects,
+        restart_after: settings.restart_after,
         webhook_trouble: ports.webhook_trouble.clone(),
     };
     let leads = *context.leader.borrow();
@@ -139,7 +150,7 @@ pub async fn run(
 struct Controller {
     context: Arc<Context>,
     queue: Queue,
-    looks: JoinSet<(Name, Result<(), Failure>)>,
+    looks: JoinSet<(Name, Result<Option<Duration>, Failure>)>,
     watches: Watches,
     notices: mpsc::UnboundedReceiver<Notice>,
     ports: Ports,
@@ -243,14 +254,22 @@ impl Controller {
         }
     }
 
-    fn looked(&mut self, name: &Name, outcome: Result<(), Failure>) {
+    fn looked(&mut self, name: &Name, outcome: Result<Option<Duration>, Failure>) {
         let now = Instant::now();
         if let Err(failure) = &outcome {
             tracing::debug!(budget = %name, "{failure}");
         }
-        match outcome.err().and_then(|failure| failure.retry()) {
-            None => self.queue.done(name, now),
-            Some(first) => self.queue.failed(name, first, now),
+        match outcome {
+            Ok(again) => {
+                self.queue.done(name, now);
+                if let Some(again) = again {
+                    self.queue.later(name, now + again);
+                }
+            }
+            Err(failure) => match failure.retry() {
+                None => self.queue.done(name, now),
+                Some(first) => self.queue.failed(name, first, now),
+            },
         }
     }
 

@@ -79,6 +79,12 @@ impl Queue {
         self.recent.retain(|_, recent| now < recent.at + SLOWEST * 2);
     }
 
+    /// A budget is to be looked at then, though nothing happens.
+    pub fn later(&mut self, name: &Name, at: Instant) {
+        let due = self.due.entry(name.clone()).or_insert(at);
+        *due = at.min(*due);
+    }
+
     /// Looking at a budget failed; it is tried again after `first`, doubled with every failure in a row. A change does not
     /// wait for that.
     pub fn failed(&mut self, name: &Name, first: Duration, now: Instant) {
@@ -86,8 +92,7 @@ impl Queue {
         let failures = self.failures.entry(name.clone()).or_default();
         let wait = (first * 2u32.pow((*failures).min(10))).min(LONGEST_RETRY);
         *failures = failures.saturating_add(1);
-        let due = self.due.entry(name.clone()).or_insert(now + wait);
-        *due = (*due).min(now + wait);
+        self.later(name, now + wait);
     }
 
     /// Forgets everything but what runs: somebody else looks now.

@@ -16,6 +16,7 @@ use crate::api::conditions::PERMANENT;
 use crate::api::parse::Name;
 use crate::cluster::view::item::{self, Item};
 use crate::cluster::view::{Shared, View};
+use crate::cluster::write::restart::Restarted;
 use crate::cluster::write::{Note, Object, WriteError, Writer};
 use crate::serve::health::Readiness;
 use crate::serve::metrics::Metrics;
@@ -34,6 +35,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Whether pods get shares.
     pub injects: bool,
+    /// How long a share has to stay the same before pods are restarted for it.
+    pub restart_after: Duration,
     /// What keeps the webhook from being asked.
     pub webhook_trouble: watch::Receiver<Option<String>>,
 }
@@ -76,20 +79,22 @@ impl Failure {
     }
 }
 
-/// Brings the status of a budget and its claims up to date. `tries`: how often that failed in a row.
+/// Brings the status of a budget and its claims up to date. `tries`: how often that failed in a row. Answers after which
+/// time to look again though nothing happens.
 ///
 /// # Errors
 /// When something is not known yet, or was not written. Everything else is done all the same.
-pub async fn reconcile(context: &Context, name: &Name, tries: u32) -> Result<(), Failure> {
+pub async fn reconcile(context: &Context, name: &Name, tries: u32) -> Result<Option<Duration>, Failure> {
     let started = Instant::now();
-    let (decision, waiting) = {
+    let (mut decision, waiting) = {
         let view = context.shared.read(); // gather: it is all in memory, and was parsed as it arrived
         if !view.looks_at(&name.namespace) {
-            return Ok(());
+            return Ok(None);
         }
         let waiting = gather(&view, name, tries)?;
         let trouble = context.webhook_trouble.borrow().clone();
-        let mode = Mode { injects: context.injects, trouble: trouble.as_deref() };
+        let (injects, restart_after) = (context.injects, context.restart_after);
+        let mode = Mode { injects, trouble: trouble.as_deref(), restart_after };
         (decide(&view, name, &waiting, mode, Timestamp::now()), waiting)
     };
     if let Some(depends) = decision.depends_on_nodes
@@ -98,9 +103,13 @@ pub async fn reconcile(context: &Context, name: &Name, tries: u32) -> Result<(),
         context.shared.needs_changed();
         gather(&context.shared.read(), name, 0)?; // without nodes this was a guess
     }
-    let outcome = apply(context, &decision).await;
+    let outcome = apply(context, &mut decision).await;
     report(context, name, &decision, &outcome, started);
-    outcome.and(if waiting.is_empty() { Ok(()) } else { Err(Failure::Waiting(waiting)) })
+    outcome.and(if waiting.is_empty() { Ok(decision.again.map(until)) } else { Err(Failure::Waiting(waiting)) })
+}
+
+fn until(at: Timestamp) -> Duration {
+    at.duration_since(Timestamp::now()).try_into().unwrap_or_default()
 }
 
 /// How long a budget without any status waits before that is said on it.
@@ -129,12 +138,15 @@ fn gather(view: &View, name: &Name, tries: u32) -> Result<Vec<String>, Failure> 
 const WRITES_AT_ONCE: usize = 8;
 
 /// Writes what differs. A write that fails keeps none of the others from being tried.
-async fn apply(context: &Context, decision: &Decision) -> Result<(), Failure> {
-    let mut failed = None;
+async fn apply(context: &Context, decision: &mut Decision) -> Result<(), Failure> {
+    let (restarted, mut failed) = match restart(context, decision).await {
+        Ok(note) => (note, None),
+        Err(failure) => (None, Some(failure)),
+    };
     if let Some(update) = decision.budget.as_ref().filter(|u| u.is_needed()) {
         let before = update.before.as_ref().map_or(&[][..], |s| &s.conditions);
-        let notes = notes(before, &update.status.conditions);
-        failed = write(context, update, notes, item::budget).await.err();
+        let notes = notes(before, &update.status.conditions).into_iter().chain(restarted).collect();
+        failed = failed.or(write(context, update, notes, item::budget).await.err());
     }
     let mut writes = Vec::new();
     for update in decision.claims.iter().filter(|u| u.is_needed()) {
@@ -151,6 +163,37 @@ async fn apply(context: &Context, decision: &Decision) -> Result<(), Failure> {
     }
     failed.map_or(Ok(()), Err)
 }
+
+/// Restarts the workload whose turn it is, and notes in the status how that went. Answers the event that it is worth.
+async fn restart(context: &Context, decision: &mut Decision) -> Result<Option<Note>, Failure> {
+    let (Some(due), Some(update)) = (&decision.restart, &mut decision.budget) else { return Ok(None) };
+    if !*context.leader.borrow() {
+        return Err(Failure::NotLeader);
+    }
+    let Some(record) = update.status.restarts.get_mut(due.place) else { return Ok(None) };
+    let restarted = context.writer.restart(&due.key, &due.progress, due.at).await;
+    context.metrics.written("restart", outcome(&restarted));
+    match restarted {
+        Ok(Restarted::Yes(item)) => {
+            context.shared.change(|view| view.wrote(*item));
+            *record = due.done(record);
+            let text = format!("{} is restarted, so that its pods get their share.", due.key);
+            Ok(Some(Note { warning: false, reason: "Restarted".into(), text }))
+        }
+        Ok(Restarted::NotNow(why)) => {
+            record.message = why;
+            decision.again = Some(Timestamp::now() + LOOK_AGAIN);
+            Ok(None)
+        }
+        Err(error) => {
+            record.message = format!("It was not restarted: {error}.");
+            Err(error.into())
+        }
+    }
+}
+
+/// What keeps pods from being missing is looked at again after this time.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Writes one status, and then the events that go with it.
 async fn write<S: Serialize>(

@@ -1,20 +1,20 @@
 //! One row per workload that draws from a budget: what it is given, and what its pods hold now.
 
-use crate::api::parse::{Budget, Entry, Name, Which};
+mod absent;
+
+use crate::api::parse::{Budget, Name};
 use crate::api::policy::Enforcement;
 use crate::api::status::{EngineStatus, LoweredStatus, TargetStatus, WorkloadStatus};
-use crate::api::target::KNOWN_KINDS;
 use crate::assess::claims::Drawing;
 use crate::assess::{About, Assessment, Finding, Rule, Severity};
 use crate::budget::claim::{Claim, Source};
 use crate::budget::connections::Connections;
 use crate::budget::fit::Row as Share;
 use crate::budget::shape::{Count, Lowered};
+use crate::cluster::view::View;
 use crate::cluster::view::pods::Holding;
-use crate::cluster::view::sources::{Need, Source as Watched, State};
-use crate::cluster::view::{View, lets_in};
 use crate::pod::pinned;
-use crate::workload::{Key, group_of};
+use absent::absent;
 
 /// A row of a budget's status, with what the status does not show.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Row {
     pub escaped: u64,
     /// Of these, pods with an earlier share.
     pub outdated: u64,
+    /// Pods of both kinds that are not on their way out.
+    pub behind: u64,
     /// Whether the workload exists.
     pub exists: bool,
     /// The row as it is shown.
@@ -74,6 +76,7 @@ struct Held {
     connections: Connections,
     escaped: u64,
     outdated: u64,
+    behind: u64,
 }
 
 /// Each pod by what it was born with. A pod that has nothing of this claim runs as it is written.
@@ -91,8 +94,10 @@ fn held(budget: &Name, drawing: &Drawing, claim: &Claim, share: &Share, view: &V
     for holder in view.holders(&drawing.key) {
         let born = holder.pinned.as_ref().and_then(|p| p.0.iter().find(|c| c.budget == budget && c.claim == id));
         all.connections = all.connections + born.map_or_else(|| claim.shape.as_written(), pinned::Claim::holds);
-        all.outdated += u64::from(born.is_some_and(|born| born.limits().collect::<Vec<_>>() != given));
-        all.escaped += u64::from(born.is_none());
+        let (escaped, outdated) = (born.is_none(), born.is_some_and(|born| born.limits().collect::<Vec<_>>() != given));
+        all.escaped += u64::from(escaped);
+        all.outdated += u64::from(outdated);
+        all.behind += u64::from((escaped || outdated) && !holder.terminating);
     }
     all
 }
@@ -105,7 +110,7 @@ fn row(
     held: &Held,
     injects: bool,
 ) -> Row {
-    let Held { holding, connections, escaped, outdated } = *held;
+    let Held { holding, connections, escaped, outdated, behind } = *held;
     let shown = WorkloadStatus {
         name: claim.id.name.clone(),
         namespace: claim.id.namespace.clone(),
@@ -126,10 +131,10 @@ fn row(
     };
     let exists = drawing.workload.as_ref().is_some_and(|w| !w.gone);
     let (about, entry) = (drawing.about.clone(), drawing.entry.clone());
-    let (escaped, outdated) = if injects { (escaped, outdated) } else { (0, 0) };
+    let (escaped, outdated, behind) = if injects { (escaped, outdated, behind) } else { (0, 0, 0) };
     let (source, held, pods) = (claim.source, connections, holding.pods);
     let closing = holding.terminating;
-    Row { about, entry, source, held, pods, closing, escaped, outdated, exists, shown }
+    Row { about, entry, source, held, pods, closing, escaped, outdated, behind, exists, shown }
 }
 
 /// What a claim is given: the part of its row that is applied to pods.
@@ -215,81 +220,4 @@ fn sentence(finding: &Finding) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();
     first.chain(letters).chain(['.']).collect()
-}
-
-/// Entries and claims whose target does not exist, each as a row that says so.
-fn absent(budget: &Budget, findings: &[Finding], view: &View) -> Vec<Row> {
-    let own = budget.entries.iter().map(|entry| {
-        let name = Name::new(budget.name.namespace.clone(), entry.name.clone());
-        (About::Budget(budget.name.clone()), name, entry)
-    });
-    let let_in = |namespace: &str| lets_in(budget, namespace);
-    let claims = view.snapshot().claims_on(&budget.name).filter(|c| let_in(&c.name.namespace));
-    let claims = claims.map(|c| (About::Claim(c.name.clone()), c.name.clone(), &c.entry));
-    let missing = own.chain(claims).filter_map(|(about, name, entry)| {
-        let at = format!("{}/target", entry.pointer);
-        let finding = findings
-            .iter()
-            .find(|f| f.rule == Rule::TargetNotFound && f.about == about && f.pointer.starts_with(&at))?;
-        let shown = WorkloadStatus {
-            name: name.name.clone(),
-            namespace: name.namespace.clone(),
-            target: target(entry),
-            held: Some(0),
-            allocated: Some(0),
-            wanted: Some(0),
-            message: why_absent(entry, &name.namespace, finding, view),
-            ..WorkloadStatus::default()
-        };
-        let (source, held) = (entry.source, Connections::ZERO);
-        Some(Row {
-            about,
-            entry: name,
-            source,
-            held,
-            pods: 0,
-            closing: 0,
-            escaped: 0,
-            outdated: 0,
-            exists: false,
-            shown,
-        })
-    });
-    missing.collect()
-}
-
-fn target(entry: &Entry) -> TargetStatus {
-    let name = match &entry.target.which {
-        Which::Named(name) => name.clone(),
-        Which::Selected(_) => String::new(),
-    };
-    let (group, kind) = (&entry.target.group, &entry.target.kind);
-    let known = KNOWN_KINDS.iter().find(|(k, version)| k == kind && group_of(version) == group);
-    let api_version = known.map_or_else(|| group.clone(), |(_, version)| (*version).to_owned());
-    TargetStatus { api_version, kind: kind.clone(), name }
-}
-
-fn why_absent(entry: &Entry, namespace: &str, finding: &Finding, view: &View) -> String {
-    let (group, kind) = (entry.target.group.clone(), entry.target.kind.clone());
-    let need = Need {
-        source: Watched::Workloads { group: group.clone(), kind: kind.clone() },
-        namespace: Some(namespace.to_owned()),
-    };
-    match (view.state(&need), &entry.target.which) {
-        (Some(State::Forbidden(sentence)), _) => format!("{sentence}."),
-        (Some(State::Absent), _) => {
-            let of = if group.is_empty() { kind } else { format!("{kind}.{group}") };
-            format!(
-                "This cluster has no kind {of} that can be scaled (with a /scale subresource); it counts once there is one."
-            )
-        }
-        (_, Which::Named(name)) => {
-            let key = Key { group, kind, namespace: namespace.to_owned(), name: name.clone() };
-            match view.unreadable(&key) {
-                Some(why) => format!("{key} cannot be read: {why}."),
-                None => sentence(finding),
-            }
-        }
-        _ => sentence(finding),
-    }
 }

@@ -205,43 +205,62 @@ pub fn waits_for_nothing(enforcement: Enforcement) -> &'static str {
 
 /// Pods that were born without a share.
 #[must_use]
-pub fn escaped<'a>(escaped: u64, pods: u64, rows: impl Iterator<Item = &'a WorkloadStatus>) -> String {
+pub fn escaped<'a>(
+    escaped: u64,
+    pods: u64,
+    restart: Restart,
+    rows: impl Iterator<Item = &'a WorkloadStatus>,
+) -> String {
+    let then = match restart {
+        Restart::Never => format!("To size them, replace them: {}.", restarts(rows)),
+        Restart::Rolling => ONE_AT_A_TIME.into(),
+    };
     format!(
         "{escaped} of {pods} pods run without a share, and are counted as they are written: they were created before this \
-        budget asked for it, or while the webhook was away. To size them, replace them: {}.",
-        restarts(rows)
+        budget asked for it, or while the webhook was away. {then}"
     )
 }
 
 /// Pods that have an earlier share.
 #[must_use]
-pub fn outdated<'a>(outdated: u64, pods: u64, rows: impl Iterator<Item = &'a WorkloadStatus>) -> String {
-    format!(
-        "{outdated} of {pods} pods run with an earlier share, and are counted so. New shares reach them as they are \
-        replaced; to hasten it: {}.",
-        restarts(rows)
-    )
+pub fn outdated<'a>(
+    outdated: u64,
+    pods: u64,
+    restart: Restart,
+    rows: impl Iterator<Item = &'a WorkloadStatus>,
+) -> String {
+    let then = match restart {
+        Restart::Never => {
+            format!("New shares reach them as they are replaced; to hasten it: {}.", restarts(rows))
+        }
+        Restart::Rolling => ONE_AT_A_TIME.into(),
+    };
+    format!("{outdated} of {pods} pods run with an earlier share, and are counted so. {then}")
 }
+
+const ONE_AT_A_TIME: &str =
+    "They are replaced one workload at a time: status.restarts says which, and what others wait for.";
 
 /// The commands that replace the pods of workloads.
 fn restarts<'a>(rows: impl Iterator<Item = &'a WorkloadStatus>) -> String {
-    let command = |row: &WorkloadStatus| match row.target.kind.as_str() {
-        kind @ ("Deployment" | "StatefulSet" | "DaemonSet") => {
-            format!("kubectl -n {} rollout restart {}/{}", row.namespace, kind.to_lowercase(), row.target.name)
-        }
-        kind => format!("delete the pods of {kind} {}/{}", row.namespace, row.target.name),
-    };
-    let commands: Vec<String> = rows.map(command).collect();
+    let commands: Vec<String> = rows.map(|row| restart(&row.target.kind, &row.namespace, &row.target.name)).collect();
     list(commands.iter().map(String::as_str), "; ")
+}
+
+/// What replaces the pods of a workload.
+#[must_use]
+pub fn restart(kind: &str, namespace: &str, name: &str) -> String {
+    match kind {
+        "Deployment" | "StatefulSet" | "DaemonSet" => {
+            format!("kubectl -n {namespace} rollout restart {}/{name}", kind.to_lowercase())
+        }
+        kind => format!("delete the pods of {kind} {namespace}/{name}"),
+    }
 }
 
 /// Fields that are set and have no effect in this version.
 #[must_use]
 pub fn without_effect(budget: &Budget) -> Option<String> {
-    let fields = [
-        (budget.when_exceeded == WhenExceeded::ScaleDown, "whenExceeded: ScaleDown (nothing is scaled)"),
-        (budget.restart == Restart::Rolling, "restart: Rolling (nothing is restarted)"),
-    ];
-    let set: Vec<&str> = fields.into_iter().filter(|(set, _)| *set).map(|(_, text)| text).collect();
-    (!set.is_empty()).then(|| format!("No effect in this version: {}.", set.join(", ")))
+    let scales = budget.when_exceeded == WhenExceeded::ScaleDown;
+    scales.then(|| "No effect in this version: whenExceeded: ScaleDown (nothing is scaled).".to_owned())
 }

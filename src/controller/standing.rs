@@ -100,11 +100,11 @@ impl Standing<'_> {
             return said(Truth::False, injected::WEBHOOK_UNREACHABLE, text);
         }
         if escaped > 0 {
-            let text = sentences::escaped(escaped, pods, affected(|r| r.escaped));
+            let text = sentences::escaped(escaped, pods, self.budget.restart, affected(|r| r.escaped));
             return said(Truth::False, injected::ESCAPED, format!("{text}{waits}"));
         }
         if outdated > 0 {
-            let text = sentences::outdated(outdated, pods, affected(|r| r.outdated));
+            let text = sentences::outdated(outdated, pods, self.budget.restart, affected(|r| r.outdated));
             return said(Truth::True, injected::OUTDATED, format!("{text}{waits}"));
         }
         let text = match pods {
@@ -120,7 +120,8 @@ impl Standing<'_> {
     }
 
     /// Whether new pods get shares.
-    fn injects(&self) -> bool {
+    #[must_use]
+    pub fn injects(&self) -> bool {
         self.mode.injects && self.budget.enforcement != Enforcement::Observe
     }
 

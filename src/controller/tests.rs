@@ -13,6 +13,7 @@ use crate::cluster::view::sources::{Scope, Source, State, Watch};
 
 mod honesty;
 mod injection;
+mod restarts;
 
 fn object(value: Value) -> DynamicObject {
     serde_json::from_value(value).unwrap()
@@ -87,7 +88,7 @@ fn start(view: &mut View, of: &str, pods: u32, terminating: bool) {
 }
 
 fn look(view: &View) -> Decision {
-    decide(view, &rds(), &[], Mode { injects: true, trouble: None }, Timestamp::UNIX_EPOCH)
+    decide(view, &rds(), &[], Mode { injects: true, ..Mode::default() }, Timestamp::UNIX_EPOCH)
 }
 
 fn said<'a>(conditions: &'a [Condition], about: &str) -> (&'a str, &'a str, &'a str) {
@@ -184,11 +185,10 @@ fn fields_without_effect_are_said() {
     let mut view = View::default();
     let mut spec = spec("Observe");
     spec["whenExceeded"] = json!("ScaleDown");
-    spec["restart"] = json!("Rolling");
     put_budget(&mut view, &spec);
     let (status, _, message) = of_budget(&view, "Ready");
     let expected = "The spec was understood; no workload draws from this budget yet. Not there: api. No effect in this \
-        version: whenExceeded: ScaleDown (nothing is scaled), restart: Rolling (nothing is restarted).";
+        version: whenExceeded: ScaleDown (nothing is scaled).";
     assert_eq!((status.as_str(), message.as_str()), ("True", expected));
 }
 

@@ -11,6 +11,7 @@
 //! | [`control`] | what could lower their number? |
 //! | [`engines`] | how many connections does each engine take as written? |
 //! | [`url`] | what does a connection URL say? |
+//! | [`progress`] | how far is the replacement of its pods? |
 //! | [`scaler`] | how far may an autoscaler go? |
 
 pub mod command;
@@ -19,6 +20,7 @@ pub mod engines;
 pub mod flags;
 pub mod owner;
 pub mod processes;
+pub mod progress;
 pub mod read;
 pub mod scaler;
 pub mod template;
@@ -28,6 +30,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::budget::rollout::Strategy;
+use progress::Progress;
 use template::Template;
 
 /// Which workload.
@@ -96,4 +99,6 @@ pub struct Workload {
     pub template_of: Option<Key>,
     /// What each pod runs; nothing where the kind has none.
     pub template: Option<Template>,
+    /// How far the replacement of its pods has come.
+    pub progress: Progress,
 }

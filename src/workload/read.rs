@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::progress::progress;
 use super::template::{ConfigMaps, PodTemplate, Template};
 use super::{Key, Replicas, Workload, group_of};
 use crate::budget::rollout::{Portion, Strategy};
@@ -125,7 +126,7 @@ impl TryFrom<Value> for Pods {
 
 #[derive(Deserialize, Clone, Copy)]
 #[serde(try_from = "Value")]
-struct IntOrPercent(Portion);
+pub(super) struct IntOrPercent(pub(super) Portion);
 
 impl TryFrom<Value> for IntOrPercent {
     type Error = String;
@@ -168,6 +169,7 @@ pub fn workload_with(object: &Value, default_namespace: &str, maps: &ConfigMaps)
         name: r.name.clone(),
     });
     let (replicas, strategy) = pods(&kind, &spec);
+    let progress = progress(object, &kind, replicas, strategy);
     let (template, pointer) = match &spec.job_template {
         Some(job) => (job.spec.template.as_ref(), "/spec/jobTemplate/spec/template/spec"),
         None => (spec.template.as_ref(), "/spec/template/spec"),
@@ -183,6 +185,7 @@ pub fn workload_with(object: &Value, default_namespace: &str, maps: &ConfigMaps)
         overlaps: spec.job_template.is_some() && spec.concurrency_policy.as_deref().is_none_or(|p| p == "Allow"),
         template_of,
         template: template.map(|t| Template::new(t, pointer, maps)),
+        progress,
     })
 }
 

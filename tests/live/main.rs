@@ -18,5 +18,6 @@ mod permissions;
 mod postgres;
 mod refusals;
 mod replicas;
+mod restarts;
 mod things;
 mod world;

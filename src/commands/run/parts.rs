@@ -73,6 +73,7 @@ impl Parts {
         let settings = controller::Settings {
             namespaces: Some(args.namespaces.clone()).filter(|names| !names.is_empty()),
             injects: args.mode == Mode::Full,
+            restart_after: Duration::from_secs(args.restart_after.into()),
             instance: Some(election.identity.clone()),
             ..controller::Settings::default()
         };

@@ -89,7 +89,7 @@ fn a_namespace_above_its_cap_is_told_in_both_modes() {
         });
         view.apply(item::claim(object(claim)));
         deploy(&mut view, "jobs", "api", 5);
-        let decision = decide(&view, &rds(), &[], Mode { injects: true, trouble: None }, Timestamp::UNIX_EPOCH);
+        let decision = decide(&view, &rds(), &[], Mode { injects: true, ..Mode::default() }, Timestamp::UNIX_EPOCH);
         let status = decision.budget.unwrap().status;
         let (_, reason, message) = said(&status.conditions, "WithinCapacity");
         assert_eq!(reason, expected, "{message}");

@@ -60,10 +60,11 @@ fn a_webhook_that_is_not_asked_is_said_and_so_is_a_mode_that_overrules() {
         let (status, reason, message) = said(&status.conditions, "Injected");
         (status.to_owned(), reason.to_owned(), message.to_owned())
     };
-    let (status, reason, message) = injected(Mode { injects: true, trouble: Some("it may not be registered") });
+    let (status, reason, message) =
+        injected(Mode { injects: true, trouble: Some("it may not be registered"), ..Mode::default() });
     assert_eq!((status.as_str(), reason.as_str()), ("False", "WebhookUnreachable"));
     assert_eq!(message, "New pods get no share: it may not be registered.");
-    let (status, reason, message) = injected(Mode { injects: false, trouble: None });
+    let (status, reason, message) = injected(Mode::default());
     assert_eq!((status.as_str(), reason.as_str()), ("False", "NotActive"));
     assert!(message.contains("--mode observe"), "{message}");
 }
