@@ -19,8 +19,8 @@ use tracing_subscriber::filter::ParseError;
 use crate::admission::server::listen;
 use parts::{Listeners, Parts};
 
-/// Watches are silent for a minute between bookmarks; a connection that is silent for this long is dead.
-const READ_TIMEOUT: Duration = Duration::from_secs(295);
+/// The API server sends a bookmark on every watch each minute or so; a connection that is silent for this long is dead.
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Options of `dbbudget run`.
 #[derive(Clone, Debug, clap::Args)]

@@ -42,7 +42,7 @@ use tokio::task::JoinSet;
 
 use crate::api::parse::Name;
 use crate::cluster::answers::{Answers, Wanted};
-use crate::cluster::view::follow::Follower;
+use crate::cluster::view::follow::{Follower, PATIENCE};
 use crate::cluster::view::locate::Definitions;
 use crate::cluster::view::{Notice, Shared};
 use crate::cluster::webhook::Namespaces;
@@ -121,7 +121,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let definitions = watch::Sender::new(Definitions::Some(BTreeMap::new()));
-    let follower = Follower { client: client.clone(), shared: shared.clone(), definitions };
+    let follower = Follower { client: client.clone(), shared: shared.clone(), definitions, patience: PATIENCE };
     let context = Context {
         shared,
         writer: Writer::new(client, settings.instance),

@@ -138,11 +138,11 @@ fn tell(watch: &Watch, progress: Progress, ready: &Readiness, told: &Mutex<Told>
     match progress {
         Progress::Filled => {
             if told.1.take().is_some() {
-                tracing::info!(%watch, "may be read now");
+                tracing::info!(%watch, "can be read now");
                 ready.clear(&watch.to_string());
             }
         }
-        Progress::Forbidden(sentence) => {
+        Progress::Forbidden(sentence) | Progress::CutOff(sentence) => {
             if told.1.as_ref() == Some(&sentence) {
                 return;
             }

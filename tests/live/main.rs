@@ -8,6 +8,7 @@ mod certificate;
 mod claims;
 mod cluster;
 mod crowd;
+mod cut_off;
 mod election;
 mod events;
 mod injection;

@@ -17,10 +17,13 @@ use tokio::sync::watch;
 
 use super::item::{self, Item, RawNode, RawPod};
 use super::locate::{Definitions, appears, everywhere};
-use super::retries::{Refusals, Retries};
+use super::retries::{Pulse, Refusals, Retries};
 use super::sources::{Scope, Source, State, Watch};
 use super::{Concerned, Shared};
 use crate::api::parse::Name;
+
+/// How long a watch may fail before what it brought is not to be relied on.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What all watches have in common.
 #[derive(Clone)]
@@ -31,6 +34,8 @@ pub struct Follower {
     pub shared: Shared,
     /// Which custom resources there are.
     pub definitions: watch::Sender<Definitions>,
+    /// How long a watch may fail before this replica is not to be relied on.
+    pub patience: Duration,
 }
 
 /// How a watch goes, for whoever tells people.
@@ -40,6 +45,8 @@ pub enum Progress {
     Filled,
     /// It may not be read; the sentence names the permission.
     Forbidden(String),
+    /// It has failed for so long that what it brought before is not to be relied on; the sentence says why.
+    CutOff(String),
 }
 
 impl Follower {
@@ -58,7 +65,8 @@ impl Follower {
                 Some(resource) => resource,
                 None => appears(&self.client, &watch.source, &mut definitions, || told(State::Absent)).await,
             };
-            self.until_absent(watch, &resource, &told).await;
+            let cut_off = |sentence| progress(Progress::CutOff(sentence));
+            self.until_absent(watch, &resource, (&told, &cut_off)).await;
             self.shared.change(|view| view.retain(watch, &BTreeSet::new()));
             told(State::Absent);
             // The kind went away while it was watched.
@@ -67,8 +75,13 @@ impl Follower {
     }
 
     /// Follows a watch until the API server no longer has its kind.
-    async fn until_absent(&self, watch: &Watch, resource: &ApiResource, told: &(impl Fn(State) + Sync)) {
-        let stream = Stream { follower: self, watch, resource, told };
+    async fn until_absent(
+        &self,
+        watch: &Watch,
+        resource: &ApiResource,
+        (told, cut_off): (&(impl Fn(State) + Sync), &(dyn Fn(String) + Sync)),
+    ) {
+        let stream = Stream { follower: self, watch, resource, told, cut_off };
         match &watch.source {
             Source::Budgets => stream.run(self.api::<DynamicObject>(watch, resource), item::budget).await,
             Source::Claims => stream.run(self.api::<DynamicObject>(watch, resource), item::claim).await,
@@ -142,6 +155,7 @@ struct Stream<'a, T> {
     watch: &'a Watch,
     resource: &'a ApiResource,
     told: &'a T,
+    cut_off: &'a (dyn Fn(String) + Sync),
 }
 
 impl<T: Fn(State) + Sync> Stream<'_, T> {
@@ -153,8 +167,14 @@ impl<T: Fn(State) + Sync> Stream<'_, T> {
         let id = |object: &K| Name::new(object.namespace().unwrap_or_default(), object.name_any());
         let shared = &self.follower.shared;
         let (mut listed, mut refusals) = (BTreeSet::new(), Refusals::default());
-        let mut events = pin!(watcher(api, watcher::Config::default()).backoff(Retries::new()));
+        let (mut pulse, mut is_cut_off) = (Pulse::new(self.follower.patience), false);
+        let begin = || watcher(api.clone(), watcher::Config::default()).backoff(Retries::new());
+        let mut events = pin!(begin());
         while let Some(event) = events.next().await {
+            if event.as_ref().is_ok_and(|event| !matches!(event, Event::Init)) {
+                pulse.alive();
+                is_cut_off = false;
+            }
             match event {
                 Ok(Event::Init) => listed.clear(),
                 Ok(Event::InitApply(object)) => {
@@ -177,6 +197,15 @@ impl<T: Fn(State) + Sync> Stream<'_, T> {
                 Err(error) => match self.problem(&error, &mut refusals) {
                     Some(State::Absent) => return,
                     Some(state) => (self.told)(state),
+                    None if pulse.failed(Instant::now()) && !is_cut_off => {
+                        is_cut_off = true;
+                        let (watch, patience) = (self.watch, self.follower.patience);
+                        (self.cut_off)(format!(
+                            "watching {watch} has failed for {patience:?}: {}",
+                            with_causes(&error)
+                        ));
+                        events.set(begin()); // it lists, which tells when it is back
+                    }
                     None => {}
                 },
             }

@@ -1,4 +1,4 @@
-//! When a watch that failed is tried again.
+//! When a watch that failed is tried again, and what its failures say.
 
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,36 @@ impl Refusals {
     }
 }
 
+/// Tells a watch that is cut off from one that failed now and then.
+pub(in crate::cluster) struct Pulse {
+    patience: Duration,
+    /// The first and the last failure of a series.
+    failures: Option<(Instant, Instant)>,
+}
+
+impl Pulse {
+    /// A watch that goes on tells nobody, and one that does not fails again within this time: an attempt takes 30 s at
+    /// most, and a pause 10 s.
+    const SERIES: Duration = Duration::from_secs(60);
+
+    /// `patience`: how long a watch may fail.
+    pub(in crate::cluster) fn new(patience: Duration) -> Self {
+        Self { patience, failures: None }
+    }
+
+    /// The watch brought something.
+    pub(in crate::cluster) fn alive(&mut self) {
+        self.failures = None;
+    }
+
+    /// The watch failed. Answers whether it is cut off.
+    pub(in crate::cluster) fn failed(&mut self, now: Instant) -> bool {
+        let first = self.failures.filter(|(_, last)| now <= *last + Self::SERIES).map_or(now, |(first, _)| first);
+        self.failures = Some((first, now));
+        now >= first + self.patience
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +116,18 @@ mod tests {
             .collect();
         assert_eq!(waits, [200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]);
         assert_eq!(retries.after(now + Duration::from_secs(30)), Retries::FIRST);
+    }
+
+    #[test]
+    fn a_watch_that_fails_again_and_again_is_cut_off_and_one_that_fails_now_and_then_is_not() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut pulse = Pulse::new(90 * second);
+        let mut at = |n: u32| pulse.failed(now + n * second);
+        assert_eq!([0, 40, 80, 89].map(&mut at), [false; 4]);
+        assert!(at(90) && at(130));
+        pulse.alive();
+        let mut at = |n: u32| pulse.failed(now + n * second);
+        assert_eq!([140, 201, 290, 380, 470].map(&mut at), [false; 5], "an hour of silence is no hour of failures");
     }
 
     #[test]
