@@ -97,6 +97,9 @@ pub struct WorkloadStatus {
     /// Containers whose processes are lowered, as even the smallest pools would not fit otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lowered: Vec<LoweredStatus>,
+    /// Variables, parameters and flags of its template that the share replaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<String>,
     /// Limits of its engines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<EngineStatus>,

@@ -3,7 +3,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::conditions::reason;
+use super::sentences::list;
 use crate::api::conditions::{Type, fit, ready};
+use crate::api::status::{BudgetStatus, WorkloadStatus};
 use crate::cluster::write::Note;
 
 /// Events for the step from one status to the next. The earlier one is read from the stored object, so that a dbbudget
@@ -44,6 +46,22 @@ pub fn notes(before: &[Condition], after: &[Condition]) -> Vec<Note> {
         }
     }
     notes
+}
+
+/// The event for values of templates that shares replace from now on, if there are any.
+#[must_use]
+pub fn overridden(before: Option<&BudgetStatus>, after: &BudgetStatus) -> Option<Note> {
+    let earlier = |row: &WorkloadStatus| {
+        let rows = before.into_iter().flat_map(|status| &status.workloads);
+        rows.filter(|r| r.target == row.target && r.namespace == row.namespace).any(|r| r.overrides == row.overrides)
+    };
+    let news = after.workloads.iter().filter(|row| !row.overrides.is_empty() && !earlier(row));
+    let each: Vec<String> = news
+        .map(|row| format!("{} {}/{} ({})", row.target.kind, row.namespace, row.target.name, row.overrides.join(", ")))
+        .collect();
+    let all = list(each.iter().map(String::as_str), "; ");
+    let text = format!("Shares replace what templates say: {all}. With onConflict: Keep the template's number counts.");
+    (!each.is_empty()).then(|| note(false, "Overridden", text))
 }
 
 fn note(warning: bool, reason: &str, text: impl Into<String>) -> Note {
@@ -126,6 +144,20 @@ mod tests {
         let blocked = [condition("Ready", "Published"), condition("RolloutBlocked", "NoRoom")];
         assert_eq!(reasons(&quiet, &blocked), [("RolloutBlocked".into(), true)]);
         assert_eq!(reasons(&blocked, &quiet), [("RolloutNotBlocked".into(), false)]);
+    }
+
+    #[test]
+    fn what_a_share_replaces_is_told_once() {
+        let status = |overrides: &[&str]| {
+            let overrides = overrides.iter().map(ToString::to_string).collect();
+            let row = WorkloadStatus { namespace: "shop".into(), overrides, ..WorkloadStatus::default() };
+            BudgetStatus { workloads: vec![row], ..BudgetStatus::default() }
+        };
+        let (none, one, two) = (status(&[]), status(&["A"]), status(&["A", "B"]));
+        assert!(overridden(None, &one).is_some_and(|note| note.text.contains("(A)") && !note.warning));
+        assert!(overridden(Some(&none), &one).is_some());
+        assert!(overridden(Some(&one), &one).is_none() && overridden(None, &none).is_none());
+        assert!(overridden(Some(&one), &two).is_some_and(|note| note.text.contains("(A, B)")));
     }
 
     #[test]

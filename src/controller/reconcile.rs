@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::decide::{Decision, Mode, Update, decide};
-use super::events::notes;
+use super::events::{notes, overridden};
 use crate::api::conditions::PERMANENT;
 use crate::api::parse::Name;
 use crate::cluster::view::item::{self, Item};
@@ -145,7 +145,8 @@ async fn apply(context: &Context, decision: &mut Decision) -> Result<(), Failure
     };
     if let Some(update) = decision.budget.as_ref().filter(|u| u.is_needed()) {
         let before = update.before.as_ref().map_or(&[][..], |s| &s.conditions);
-        let notes = notes(before, &update.status.conditions).into_iter().chain(restarted).collect();
+        let overridden = overridden(update.before.as_ref(), &update.status).filter(|_| context.injects);
+        let notes = notes(before, &update.status.conditions).into_iter().chain(restarted).chain(overridden).collect();
         failed = failed.or(write(context, update, notes, item::budget).await.err());
     }
     let mut writes = Vec::new();

@@ -2,6 +2,8 @@
 
 mod absent;
 
+use std::collections::BTreeSet;
+
 use crate::api::parse::{Budget, Name};
 use crate::api::policy::Enforcement;
 use crate::api::status::{EngineStatus, LoweredStatus, TargetStatus, WorkloadStatus};
@@ -14,6 +16,7 @@ use crate::budget::shape::{Count, Lowered};
 use crate::cluster::view::View;
 use crate::cluster::view::pods::Holding;
 use crate::pod::pinned;
+use crate::workload::engines::Effect;
 use absent::absent;
 
 /// A row of a budget's status, with what the status does not show.
@@ -142,7 +145,15 @@ fn row(
 pub fn given(drawing: &Drawing, claim: &Claim, share: &Share, shared: bool) -> WorkloadStatus {
     let (processes, lowered) = (processes(claim), lowered(claim));
     let engines = engines(drawing, claim, share, shared);
-    WorkloadStatus { processes, lowered, engines, ..WorkloadStatus::default() }
+    let overrides = if shared { overrides(drawing) } else { Vec::new() };
+    WorkloadStatus { processes, lowered, overrides, engines, ..WorkloadStatus::default() }
+}
+
+/// What the template sets and the share replaces.
+fn overrides(drawing: &Drawing) -> Vec<String> {
+    let sized = drawing.built.iter().flat_map(|c| &c.engines).filter(|e| e.is_sized());
+    let set = sized.flat_map(|e| &e.written.set).filter(|set| set.effect == Effect::Counts);
+    set.map(|set| set.name.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Processes of one pod; nothing where one number is not known.

@@ -4,6 +4,7 @@ use dbbudget::api::DatabaseBudget;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Container, EnvVar, Pod};
+use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -65,6 +66,12 @@ async fn a_deployments_pods_have_their_share_and_follow_a_change() {
     assert!(pods.iter().all(allowed), "{pods:#?}");
     let seen = world.until("shop", "all pods are known", |b: &DatabaseBudget| row(b, "api").pods == 4).await;
     assert!(status(&seen).held.is_some_and(|held| held <= 12), "{seen:#?}");
+
+    let overridden = |event: &Event| {
+        let note = event.note.as_deref().unwrap_or_default();
+        event.reason.as_deref() == Some("Overridden") && note.contains("/api (DB_MAX_OVERFLOW, DB_POOL_SIZE)")
+    };
+    until_some::<Event>(world.api(), 1, "event tells what is overridden", overridden).await;
 
     // 20 for 20 pods: each gets 1. Those that run keep what they were born with.
     world.apply(&deployment("api", 20)).await;
