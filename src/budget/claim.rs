@@ -22,7 +22,7 @@ impl fmt::Display for Id {
 }
 
 /// What a claim draws from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Source {
     /// What is left for workloads.
     #[default]

@@ -10,6 +10,7 @@
 //! | [`divide`] | how is it shared? |
 //! | [`lower`] | which processes are lowered where even the minimums would not fit? |
 //! | [`fit`] | does it fit, and what are the ways out? |
+//! | [`ledger`] | who holds what now, and who may be given more? |
 //!
 //! Words: *pool* = connections one engine keeps, *overflow* = opened on top under load, *limit* = pool + overflow;
 //! *engine* = one client-side pool; *process* = one OS process with its own engines; *share* = the limit given.
@@ -19,6 +20,7 @@ pub mod claim;
 pub mod connections;
 pub mod divide;
 pub mod fit;
+pub mod ledger;
 pub mod lower;
 pub mod rollout;
 pub mod shape;

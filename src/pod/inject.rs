@@ -68,7 +68,7 @@ pub fn write_down(template: &Json, drawn: &[Drawn]) -> Result<Injected, serde_js
 fn write(pod: &Json, drawn: &[Drawn], binding: Binding) -> Result<Injected, serde_json::Error> {
     let mut pod = pod.clone();
     strip(&mut pod);
-    let template = Template::of_pod(&pod)?;
+    let template = if drawn.is_empty() { Template::default() } else { Template::of_pod(&pod)? };
     let mut writing = Writing { binding, ..Writing::default() };
     for one in drawn {
         writing.claim(one, &template);

@@ -1,0 +1,309 @@
+//! Who holds which connections of a budget, and the rules by which that changes. A ledger is one object that is written
+//! by compare-and-swap, so every method here is a step from one version to the next; whoever computed a step from an older
+//! version computes it again.
+//!
+//! | rule | here |
+//! |---|---|
+//! | an entry is added only while its sum fits what is recorded in the same object | [`Ledger::grant`] |
+//! | facts are added whatever the sum | [`Ledger::enter`] |
+//! | an entry never changes, so whoever executes it writes the same | [`Entry`] has no way to be changed |
+//! | an entry is removed only on proof that its pod has ended | [`Ledger::remove`] takes an [`ended::Ended`] |
+//! | without proof it is kept apart, until the kubelet must have ended the pod | [`Ledger::quarantine`], [`Ledger::release`] |
+//! | nothing is granted before everything that runs is entered | [`Ledger::begin`] takes an [`adoption::Adopted`] |
+//!
+//! [`queue`] says who is granted what, and why others wait.
+
+pub mod adoption;
+pub mod ended;
+pub mod queue;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::claim::Source;
+use super::connections::Connections;
+use adoption::Adopted;
+use ended::{Ended, NodeSeen};
+
+/// A pod's UID, or the key of an entry that no pod is behind.
+pub type Uid = Arc<str>;
+
+/// A time, in seconds since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(pub i64);
+
+impl Moment {
+    /// This many seconds later.
+    #[must_use]
+    pub const fn after(self, seconds: u32) -> Self {
+        Self(self.0.saturating_add(seconds as i64))
+    }
+}
+
+/// Where a ledger is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Pods that run already are being entered; nothing is granted.
+    #[default]
+    Adopting,
+    /// Grants are added.
+    Leasing,
+}
+
+/// What entries may come to together, by source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bounds {
+    /// For workloads.
+    pub allocatable: Connections,
+    /// For those that draw from the reserve.
+    pub reserve: Connections,
+    /// Generation of the budget that both were computed from.
+    pub generation: i64,
+}
+
+/// Why an entry is there. Only a grant had to fit; the others are facts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A waiting pod was given its connections.
+    #[default]
+    Granted,
+    /// The pod ran before the ledger began.
+    Adopted,
+    /// The pod started without being sized or gated.
+    Escaped,
+    /// Its gate was removed without a grant: the budget was deleted, or leasing was turned off.
+    Freed,
+    /// A container was killed, and its backends may finish a query.
+    Drain,
+    /// Somebody keeps them until the entry ends.
+    Reserved,
+    /// Another budget draws from this one.
+    Budget,
+}
+
+/// Connections given to one pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod, or of what holds the connections instead.
+    pub name: String,
+    /// What it may hold.
+    pub connections: u32,
+    /// Why it is there.
+    pub origin: Origin,
+    /// What it counts against.
+    pub source: Source,
+    /// Annotations that are written when the pod's gate is removed.
+    pub values: BTreeMap<String, String>,
+    /// When it was made.
+    pub since: Moment,
+    /// When it ends by itself.
+    pub until: Option<Moment>,
+}
+
+/// An entry whose pod is gone without proof that it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Quarantined {
+    /// The entry as it was.
+    pub entry: Entry,
+    /// What was seen, in a sentence.
+    pub why: String,
+    /// Since when it is here.
+    pub since: Moment,
+    /// From when on a node that is heard of proves the end: the kubelet kills what the API forgot.
+    pub killed: Moment,
+    /// When it leaves in any case.
+    pub until: Moment,
+}
+
+/// Why nothing was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Pods that run are still being entered.
+    Adopting,
+    /// The step was computed from an older generation of the budget than the ledger's bounds.
+    Outdated,
+    /// It does not fit.
+    NoRoom,
+}
+
+/// All that is held of a budget.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Ledger {
+    phase: Phase,
+    bounds: Bounds,
+    entries: BTreeMap<Uid, Entry>,
+    quarantine: BTreeMap<Uid, Quarantined>,
+}
+
+impl Ledger {
+    /// A new ledger. It adopts before it grants.
+    #[must_use]
+    pub fn born(bounds: Bounds) -> Self {
+        Self { bounds, ..Self::default() }
+    }
+
+    /// A ledger as it is stored.
+    #[must_use]
+    pub fn stored(
+        phase: Phase,
+        bounds: Bounds,
+        entries: BTreeMap<Uid, Entry>,
+        quarantine: BTreeMap<Uid, Quarantined>,
+    ) -> Self {
+        Self { phase, bounds, entries, quarantine }
+    }
+
+    /// Whether it grants.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What its entries may come to.
+    #[must_use]
+    pub const fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// Entries of pods that are not known to have ended.
+    #[must_use]
+    pub const fn entries(&self) -> &BTreeMap<Uid, Entry> {
+        &self.entries
+    }
+
+    /// Entries of pods that are gone without proof.
+    #[must_use]
+    pub const fn quarantined(&self) -> &BTreeMap<Uid, Quarantined> {
+        &self.quarantine
+    }
+
+    /// What is held of a source.
+    #[must_use]
+    pub fn held(&self, source: Source) -> Connections {
+        let apart = self.quarantine.values().map(|q| &q.entry);
+        let of = self.entries.values().chain(apart).filter(|entry| entry.source == source);
+        of.map(|entry| Connections::from(entry.connections)).sum()
+    }
+
+    /// What there is of a source.
+    #[must_use]
+    pub const fn bound(&self, source: Source) -> Connections {
+        match source {
+            Source::Allocatable => self.bounds.allocatable,
+            Source::Reserve => self.bounds.reserve,
+        }
+    }
+
+    /// Gives a waiting pod its connections. One that has an entry keeps it. `generation`: the budget's, as whoever grants
+    /// knows it.
+    ///
+    /// # Errors
+    /// When nothing may be granted, or it does not fit.
+    pub fn grant(&mut self, uid: Uid, entry: Entry, generation: i64) -> Result<(), Refusal> {
+        if self.phase == Phase::Adopting {
+            return Err(Refusal::Adopting);
+        }
+        if generation < self.bounds.generation {
+            return Err(Refusal::Outdated);
+        }
+        if self.knows(&uid) {
+            return Ok(());
+        }
+        if self.held(entry.source) + Connections::from(entry.connections) > self.bound(entry.source) {
+            return Err(Refusal::NoRoom);
+        }
+        self.entries.insert(uid, entry);
+        Ok(())
+    }
+
+    /// Records that connections are, or may be, held whatever the sum. An entry that is there stays as it is.
+    pub fn enter(&mut self, uid: Uid, fact: Entry) {
+        if !self.knows(&uid) {
+            self.entries.insert(uid, fact);
+        }
+    }
+
+    /// Whether there is an entry, or was one whose pod is not known to have ended.
+    #[must_use]
+    pub fn knows(&self, uid: &str) -> bool {
+        self.entries.contains_key(uid) || self.quarantine.contains_key(uid)
+    }
+
+    /// Drops the entry of a pod that has ended, kept apart or not.
+    pub fn remove(&mut self, ended: &Ended) {
+        self.entries.remove(ended.uid());
+        self.quarantine.remove(ended.uid());
+    }
+
+    /// Keeps the entry of a pod apart that is gone without proof.
+    pub fn quarantine(&mut self, uid: &Uid, why: String, since: Moment, wait: Wait) {
+        if let Some(entry) = self.entries.remove(uid) {
+            let (killed, until) = (since.after(wait.killed_after), since.after(wait.at_most.max(wait.killed_after)));
+            self.quarantine.insert(uid.clone(), Quarantined { entry, why, since, killed, until });
+        }
+    }
+
+    /// A pod that was kept apart is there after all.
+    pub fn seen_alive(&mut self, uid: &Uid) {
+        if let Some(kept) = self.quarantine.remove(uid) {
+            self.entries.insert(uid.clone(), kept.entry);
+        }
+    }
+
+    /// Ends the quarantine of a pod, if its time has come. `node`: what was heard of its node.
+    pub fn release(&mut self, uid: &Uid, node: NodeSeen, now: Moment) {
+        if self.quarantine.get(uid).is_some_and(|kept| kept.is_over(node, now)) {
+            self.quarantine.remove(uid);
+        }
+    }
+
+    /// Drops the entries whose own end has come.
+    pub fn expire(&mut self, now: Moment) {
+        self.entries.retain(|_, entry| entry.until.is_none_or(|until| until > now));
+    }
+
+    /// Takes the numbers of a newer generation of the budget, or newer ones of the same. Answers whether it did.
+    pub fn rebound(&mut self, bounds: Bounds) -> bool {
+        let newer = bounds.generation >= self.bounds.generation && bounds != self.bounds;
+        if newer {
+            self.bounds = bounds;
+        }
+        newer
+    }
+
+    /// Begins to grant.
+    pub fn begin(&mut self, adopted: Adopted) {
+        for (uid, entry) in adopted.into_entries() {
+            self.enter(uid, entry);
+        }
+        self.phase = Phase::Leasing;
+    }
+
+    /// Ceases to grant: its budget leases no more. What is held stays until it ends.
+    pub fn cease(&mut self) {
+        self.phase = Phase::Adopting;
+    }
+}
+
+/// How long an entry is kept apart, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// From its pod's vanishing until the kubelet must have killed it and its backends are done: grace and drain.
+    pub killed_after: u32,
+    /// When nothing is heard of the node.
+    pub at_most: u32,
+}
+
+impl Quarantined {
+    /// Whether the pod can hold nothing any more.
+    #[must_use]
+    pub fn is_over(&self, node: NodeSeen, now: Moment) -> bool {
+        let heard = matches!(node, NodeSeen::Renewed(at) if at > self.killed);
+        now >= self.until || heard
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! Who is granted what, in which order, and why others wait.
+
+use super::{Ledger, Moment, Phase, Uid};
+use crate::budget::claim::Source;
+use crate::budget::connections::Connections;
+
+/// A pod that waits for its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// Which one.
+    pub uid: Uid,
+    /// What it draws from.
+    pub source: Source,
+    /// What it holds with its share.
+    pub share: u32,
+    /// What it holds with the smallest safe pools.
+    pub least: u32,
+    /// Who comes first.
+    pub rank: Rank,
+    /// Its workload has more live pods than replicas, so that another one ends when this one is ready.
+    pub surging: bool,
+    /// It also draws from another budget, which has no room.
+    pub elsewhere: bool,
+}
+
+/// Who comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rank {
+    /// It replaces a Ready pod that its stable revision lost.
+    pub replaces: bool,
+    /// Its claim's priority.
+    pub priority: i32,
+    /// It is of its workload's newest revision.
+    pub newest: bool,
+    /// Since when it waits.
+    pub since: Moment,
+}
+
+impl Asking {
+    fn order(&self) -> impl Ord + use<'_> {
+        let Rank { replaces, priority, newest, since } = self.rank;
+        (!replaces, std::cmp::Reverse(priority), !newest, since, &self.uid)
+    }
+}
+
+/// Room that is kept for one surging pod, so that rollouts get on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SurgeRoom {
+    /// How much; nothing: none is kept.
+    pub size: Connections,
+    /// A surging pod has it now.
+    pub taken: bool,
+}
+
+/// What a pod is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It gets these many.
+    Granted(u32),
+    /// It waits.
+    Waits(Why),
+}
+
+/// Why a pod waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The ledger does not grant yet.
+    Adopting,
+    /// Others hold too much.
+    NoRoom {
+        /// What it needs.
+        needs: u32,
+        /// What it could have now.
+        free: Connections,
+    },
+    /// There is room, which this one waits for.
+    Behind(Uid),
+    /// Not even an empty ledger would have room.
+    Never {
+        /// What it needs.
+        needs: u32,
+        /// What there is for such a pod.
+        bound: Connections,
+    },
+    /// Another budget has no room.
+    Elsewhere,
+}
+
+/// Answers everybody who asks, in their order.
+#[must_use]
+pub fn answer(ledger: &Ledger, mut asking: Vec<Asking>, room: SurgeRoom) -> Vec<(Asking, Answer)> {
+    asking.sort_by(|a, b| a.order().cmp(&b.order()));
+    let mut sources = [Source::Allocatable, Source::Reserve].map(|source| Pot::new(ledger, source, room));
+    let answers = asking.into_iter().map(|one| {
+        let pot = &mut sources[usize::from(one.source == Source::Reserve)];
+        let answer = if ledger.phase() == Phase::Adopting { Answer::Waits(Why::Adopting) } else { pot.answer(&one) };
+        (one, answer)
+    });
+    answers.collect()
+}
+
+/// What one source has left while the queue is gone through.
+struct Pot {
+    bound: Connections,
+    free: Connections,
+    room: SurgeRoom,
+    /// The first that waits, and what is left to it.
+    head: Option<(Uid, Connections)>,
+}
+
+impl Pot {
+    fn new(ledger: &Ledger, source: Source, room: SurgeRoom) -> Self {
+        let room = if source == Source::Allocatable { room } else { SurgeRoom::default() };
+        let bound = ledger.bound(source);
+        Self { bound, free: bound.less(ledger.held(source)), room, head: None }
+    }
+
+    /// What is kept for a surging pod now.
+    fn kept(&self) -> Connections {
+        if self.room.taken { Connections::ZERO } else { self.room.size }
+    }
+
+    fn answer(&mut self, one: &Asking) -> Answer {
+        let (share, least) = (Connections::from(one.share), Connections::from(one.least));
+        let smallest = if one.surging { least } else { share };
+        let bound = if one.surging { self.bound } else { self.bound.less(self.room.size) };
+        if smallest > bound {
+            let needs = if one.surging { one.least } else { one.share };
+            return Answer::Waits(Why::Never { needs, bound }); // and keeps nobody waiting
+        }
+        let open = self.free.less(self.kept());
+        let left = self.head.as_ref().map_or(open, |(_, head)| open.less(*head));
+        if one.elsewhere {
+            self.head.get_or_insert((one.uid.clone(), smallest));
+            return Answer::Waits(Why::Elsewhere);
+        }
+        if share <= left {
+            self.free = self.free.less(share);
+            return Answer::Granted(one.share);
+        }
+        // The room is kept for exactly this, and nobody who does not surge may have it.
+        if one.surging && !self.room.taken && least <= self.free && (self.head.is_none() || least <= self.kept()) {
+            self.free = self.free.less(least);
+            self.room.taken = true;
+            return Answer::Granted(one.least);
+        }
+        let why = match &self.head {
+            Some((head, _)) if share <= open => Why::Behind(head.clone()),
+            _ => Why::NoRoom { needs: one.share, free: open },
+        };
+        self.head.get_or_insert((one.uid.clone(), smallest));
+        Answer::Waits(why)
+    }
+}
+
+#[cfg(test)]
+mod tests;

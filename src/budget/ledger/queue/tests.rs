@@ -1,0 +1,101 @@
+use super::*;
+use crate::budget::ledger::adoption::{Replica, adopt};
+use crate::budget::ledger::{Bounds, Entry};
+
+/// A ledger of this many connections, some of them held.
+fn ledger(allocatable: u64, held: u32) -> Ledger {
+    let (allocatable, reserve) = (Connections::new(allocatable), Connections::new(2));
+    let mut ledger = Ledger::born(Bounds { allocatable, reserve, generation: 1 });
+    let known = Replica { confirmed: Some((1, Moment(0))), live: true };
+    ledger.begin(adopt(1, &[known], Moment(60), []).unwrap());
+    ledger.enter("held".into(), Entry { connections: held, ..Entry::default() });
+    ledger
+}
+
+fn pod(name: &str, share: u32, since: i64) -> Asking {
+    let rank = Rank { replaces: false, priority: 0, newest: true, since: Moment(since) };
+    let (uid, source) = (name.into(), Source::Allocatable);
+    Asking { uid, source, share, least: 1, rank, surging: false, elsewhere: false }
+}
+
+fn told(ledger: &Ledger, asking: Vec<Asking>, room: SurgeRoom) -> Vec<(String, Answer)> {
+    answer(ledger, asking, room).into_iter().map(|(asking, answer)| (asking.uid.to_string(), answer)).collect()
+}
+
+fn granted(name: &str, connections: u32) -> (String, Answer) {
+    (name.into(), Answer::Granted(connections))
+}
+
+fn waits(name: &str, why: Why) -> (String, Answer) {
+    (name.into(), Answer::Waits(why))
+}
+
+const NO_ROOM: SurgeRoom = SurgeRoom { size: Connections::ZERO, taken: false };
+
+#[test]
+fn a_replacement_comes_first_then_priority_then_the_newest_revision_then_age() {
+    let with = |name: &str, since, change: fn(&mut Rank)| {
+        let mut pod = pod(name, 1, since);
+        change(&mut pod.rank);
+        pod
+    };
+    let asking = vec![
+        with("young", 9, |_| {}),
+        with("old", 1, |_| {}),
+        with("of an old revision", 0, |rank| rank.newest = false),
+        with("important", 8, |rank| rank.priority = 10),
+        with("lost", 9, |rank| rank.replaces = true),
+    ];
+    let order: Vec<String> = told(&ledger(9, 0), asking, NO_ROOM).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(order, ["lost", "important", "old", "young", "of an old revision"]);
+}
+
+#[test]
+fn whoever_waits_first_is_not_overtaken() {
+    let asking = vec![pod("large", 5, 1), pod("small", 1, 2)];
+    let needs = |needs, free| Why::NoRoom { needs, free: Connections::new(free) };
+    let expected = [waits("large", needs(5, 4)), waits("small", Why::Behind("large".into()))];
+    assert_eq!(told(&ledger(13, 9), asking, NO_ROOM), expected);
+    let asking = vec![pod("large", 5, 1), pod("small", 1, 2)];
+    assert_eq!(told(&ledger(13, 7), asking, NO_ROOM), [granted("large", 5), granted("small", 1)]);
+}
+
+#[test]
+fn a_pod_that_waits_for_another_budget_leaves_the_rest_to_others() {
+    let asking = || vec![Asking { elsewhere: true, ..pod("both", 3, 1) }, pod("next", 2, 2), pod("last", 1, 3)];
+    let expected = [waits("both", Why::Elsewhere), granted("next", 2), waits("last", Why::Behind("both".into()))];
+    assert_eq!(told(&ledger(13, 8), asking(), NO_ROOM), expected);
+    let found = told(&ledger(13, 9), asking(), NO_ROOM);
+    assert_eq!(found[1], waits("next", Why::Behind("both".into())));
+}
+
+#[test]
+fn what_never_fits_keeps_nobody_waiting() {
+    let asking = vec![pod("huge", 14, 1), pod("small", 1, 2)];
+    let never = Why::Never { needs: 14, bound: Connections::new(13) };
+    assert_eq!(told(&ledger(13, 9), asking, NO_ROOM), [waits("huge", never), granted("small", 1)]);
+}
+
+#[test]
+fn room_for_one_surging_pod_is_kept_from_others_and_given_once() {
+    let room = |taken| SurgeRoom { size: Connections::new(2), taken };
+    let surging = |name: &str, since| Asking { least: 2, surging: true, ..pod(name, 6, since) };
+    let found =
+        told(&ledger(13, 9), vec![pod("scaled up", 3, 1), surging("new", 2), surging("another", 3)], room(false));
+    let needs = |needs, free| Why::NoRoom { needs, free: Connections::new(free) };
+    assert_eq!(found[0], waits("scaled up", needs(3, 2)));
+    assert_eq!(found[1], granted("new", 2), "its smallest, from the room that is kept for it");
+    assert_eq!(found[2], waits("another", needs(6, 2)), "one at a time");
+
+    let found = told(&ledger(13, 9), vec![surging("new", 1)], room(true));
+    assert_eq!(found[0], waits("new", needs(6, 4)), "the room is taken");
+    let found = told(&ledger(20, 9), vec![surging("new", 1)], room(false));
+    assert_eq!(found[0], granted("new", 6), "its share, where that fits beside the room");
+}
+
+#[test]
+fn the_reserve_is_another_queue() {
+    let migration = Asking { source: Source::Reserve, ..pod("migration", 2, 5) };
+    let found = told(&ledger(13, 13), vec![pod("api", 1, 1), migration], NO_ROOM);
+    assert_eq!(found[1], granted("migration", 2));
+}
