@@ -17,6 +17,7 @@ use crate::api::policy::Headroom as ShownHeadroom;
 use crate::api::status::{BudgetStatus, CapacityStatus, ClaimStatus};
 use crate::assess::assess;
 use crate::assess::assessment::Assessment;
+use crate::assess::shape::Built;
 use crate::budget::connections::Connections;
 use crate::budget::rollout::Headroom;
 use crate::cluster::view::{Stored, View};
@@ -242,6 +243,7 @@ fn measured(status: &BudgetStatus, rows: &[Row], said: &[Said]) -> (BudgetNumber
 fn depends_on_nodes(assessment: &Assessment) -> bool {
     assessment.claims.drawings.iter().any(|drawing| {
         let per_node = drawing.workload.as_ref().is_some_and(|w| w.replicas == Replicas::PerNode);
-        per_node || drawing.built.iter().any(|container| container.running.follows_node_cpus)
+        let follows = |c: &Built| c.running.follows_node_cpus || c.engines.iter().any(|e| e.written.follows_node_cpus);
+        per_node || drawing.built.iter().any(follows)
     })
 }

@@ -109,3 +109,19 @@ fn nothing_blocks_a_rollout_where_a_budget_only_observes() {
     let conditions = look(&view).budget.unwrap().status.conditions;
     assert!(conditions.iter().all(|c| c.type_ != "RolloutBlocked"), "{conditions:#?}");
 }
+
+#[test]
+fn a_pool_that_follows_the_cpus_of_nodes_is_counted_by_them() {
+    let mut view = View::default();
+    let mut spec = spec("Observe");
+    spec["workloads"][0]["containers"][0]["engines"] = json!([{"client": "pgxpool"}]);
+    put_budget(&mut view, &spec);
+    deploy(&mut view, "shop", "api", 1);
+    start(&mut view, "api", 1, false);
+    let decision = look(&view);
+    assert_eq!(decision.depends_on_nodes, Some(true), "nobody would look at the nodes");
+    assert_eq!(decision.budget.unwrap().status.held, Some(4));
+    let node = json!({"metadata": {"name": "n"}, "spec": {}, "status": {"capacity": {"cpu": "16"}}});
+    view.apply(item::node(&serde_json::from_value(node).unwrap()));
+    assert_eq!(look(&view).budget.unwrap().status.held, Some(16));
+}
