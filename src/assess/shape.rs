@@ -264,6 +264,7 @@ fn engine(
         overflow_percent: built.overflow_percent,
         per_thread: defaults.is_some_and(|d| d.per_thread),
         as_written: built.written.limit,
+        sized: built.is_sized(),
     }
 }
 

@@ -100,6 +100,8 @@ pub struct Engine {
     pub per_thread: bool,
     /// The limit it takes without dbbudget.
     pub as_written: Written,
+    /// A share sets its limit; otherwise it takes what it takes as written.
+    pub sized: bool,
 }
 
 /// What an engine opens without dbbudget.
@@ -145,6 +147,10 @@ impl Engine {
         Split { pool: limit - overflow, overflow }
     }
 
+    const fn is_certain_as_written(&self) -> bool {
+        !matches!(self.as_written, Written::AtLeast(_))
+    }
+
     /// What one such engine can hold under a limit (nothing: unlimited).
     fn holds(&self, limit: Option<u32>, threads: Option<u32>) -> Connections {
         let limit = limit.filter(|&n| n != UNLIMITED);
@@ -167,16 +173,20 @@ impl Shape {
         self.containers.iter().flat_map(|c| &c.engines)
     }
 
-    /// Whether every number of processes is known.
+    /// Whether what the pod holds with its share is known: its processes, and engines that no share sets.
     #[must_use]
     pub fn is_certain(&self) -> bool {
-        self.containers.iter().all(|c| matches!(c.processes, Count::Known(_)))
+        self.processes_are_known() && self.engines().all(|e| e.sized || e.is_certain_as_written())
     }
 
-    /// Whether what the pod holds as written is known, too.
+    /// Whether what the pod holds as written is known.
     #[must_use]
     pub fn is_certain_as_written(&self) -> bool {
-        self.is_certain() && self.engines().all(|e| !matches!(e.as_written, Written::AtLeast(_)))
+        self.processes_are_known() && self.engines().all(Engine::is_certain_as_written)
+    }
+
+    fn processes_are_known(&self) -> bool {
+        self.containers.iter().all(|c| matches!(c.processes, Count::Known(_)))
     }
 
     /// What a pod holds as its template is written.

@@ -208,7 +208,10 @@ impl Standing<'_> {
     /// Who takes nobody knows how much.
     fn demand_unknown(&self, holding: &str) -> String {
         let uncertain = [Rule::WorkersUnknown, Rule::NodeCpuDefault, Rule::NodesUnknown];
-        let found = self.assessment.findings.iter().filter(|f| uncertain.contains(&f.rule));
+        let mut found: Vec<&Finding> = of_rules(&self.assessment.findings, &uncertain).collect();
+        if found.is_empty() {
+            found.extend(of_rules(&self.assessment.findings, &[Rule::UnseenValue])); // of engines that no share sets
+        }
         format!(
             "Not all that workloads can take is known, and what is known would fit. {} {holding}",
             sentences::findings(found)

@@ -60,10 +60,14 @@ fn put_claim(view: &mut View, namespace: &str, client: &str, budget: &str) {
 }
 
 fn deploy(view: &mut View, namespace: &str, name: &str, replicas: u32) {
+    deploy_with(view, namespace, name, replicas, &json!([]));
+}
+
+fn deploy_with(view: &mut View, namespace: &str, name: &str, replicas: u32, env: &Value) {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "Deployment"));
     let deployment = object(json!({
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"replicas": replicas, "template": {"spec": {"containers": [{"name": "c", "image": "x"}]}}},
+        "spec": {"replicas": replicas, "template": {"spec": {"containers": [{"name": "c", "image": "x", "env": env}]}}},
     }));
     view.apply(item::read_workload(deployment, &resource));
 }

@@ -138,6 +138,7 @@ impl PinnedContainer {
             overflow_percent: 0,
             per_thread: engine.per_thread,
             as_written: engine.limit.map_or(Written::Unlimited, Written::Limit),
+            sized: true,
         });
         Container {
             name: self.name.clone(),

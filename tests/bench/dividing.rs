@@ -28,6 +28,7 @@ fn claim(number: u32, priorities: u32, capped: bool) -> Claim {
         overflow_percent: 0,
         per_thread: false,
         as_written: Written::Limit(50),
+        sized: true,
     };
     let container = Container {
         name: "main".into(),

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 
 fn engine(name: usize, count: u32, min: u32, max: u32) -> Engine {
     let name = format!("e{name}");
-    Engine { name, count, min, max, overflow_percent: 0, per_thread: false, as_written: Written::Limit(max) }
+    let as_written = Written::Limit(max);
+    Engine { name, count, min, max, overflow_percent: 0, per_thread: false, as_written, sized: true }
 }
 
 fn container(role: Role, processes: u32, engines: Vec<Engine>) -> Container {

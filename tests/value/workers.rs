@@ -5,6 +5,8 @@ use dbbudget::catalogue::Catalogue;
 use dbbudget::workload::processes::{Context, running};
 use dbbudget::workload::template::{Container, Origin, Shown, Variable};
 
+use crate::plans::plan;
+
 /// A container with this command line, in which words such as `NAME=value` before the program are its variables.
 fn container(line: &str) -> Container {
     let mut words: Vec<String> = shlex::split(line).expect("a command line");
@@ -109,4 +111,31 @@ fn arguments_are_never_shown() {
     let context = Context { container: &container, catalogue: Catalogue::builtin(), preset: None, node_cpus: None };
     let from = running(&context, None, None).processes.from;
     assert_eq!(from, "the command `./run …` is not recognised");
+}
+
+/// What no share sets runs as it is written, so not knowing that is not knowing what it takes.
+#[test]
+fn a_pool_that_follows_an_unknown_node_or_is_unseen_fits_only_where_a_share_sets_it() {
+    for (engine, env, verdict) in [
+        ("client: pgxpool", "{name: DATABASE_URL, value: 'postgres://h/d'}", "Fits"),
+        ("client: pgxpool", "{name: DATABASE_URL, value: $(UNSEEN)}", "Unknown"),
+        ("client: sqlalchemy-env", "{name: DB_POOL_SIZE, valueFrom: {secretKeyRef: {name: s, key: k}}}", "Fits"),
+        (
+            "client: sqlalchemy-env, onConflict: Keep",
+            "{name: DB_POOL_SIZE, valueFrom: {secretKeyRef: {name: s, key: k}}}",
+            "Unknown",
+        ),
+    ] {
+        let file = tempfile::Builder::new().suffix(".yaml").tempfile().expect("a file");
+        let manifests = format!(
+            "apiVersion: dbbudget.dev/v1alpha1\nkind: DatabaseBudget\nmetadata: {{name: b}}\nspec: {{capacity: {{static: \
+             {{maxConnections: 100}}}}, workloads: [{{name: w, target: {{kind: Deployment}}, containers: [{{processes: \
+             {{count: 1}}, engines: [{{{engine}}}]}}]}}]}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: \
+             w}}\nspec: {{template: {{spec: {{containers: [{{name: c, env: [{env}]}}]}}}}}}\n"
+        );
+        std::fs::write(file.path(), manifests).expect("writable");
+        let args = ["-f", &file.path().display().to_string(), "-o", "json"].map(ToOwned::to_owned);
+        let report: serde_json::Value = serde_json::from_str(&plan(&args).1).expect("JSON");
+        assert_eq!(report["budgets"][0]["verdict"], verdict, "{engine}, {env}: {report:#}");
+    }
 }

@@ -4,7 +4,8 @@ use super::*;
 
 fn engine(min: u32, as_written: Option<u32>) -> Engine {
     let as_written = as_written.map_or(Written::Unlimited, Written::Limit);
-    Engine { name: "default".into(), count: 1, min, max: 10, overflow_percent: 40, per_thread: false, as_written }
+    let name = "default".into();
+    Engine { name, count: 1, min, max: 10, overflow_percent: 40, per_thread: false, as_written, sized: true }
 }
 
 fn container(role: Role, processes: u32, engines: Vec<Engine>) -> Container {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{deploy, look, object, of_budget, put_budget, rds, said, spec, start};
+use super::{deploy, deploy_with, look, object, of_budget, put_budget, rds, said, spec, start};
 use crate::api::parse::Name;
 use crate::cluster::view::sources::{Scope, Source, State, Watch};
 use crate::cluster::view::{View, item};
@@ -124,4 +124,17 @@ fn a_pool_that_follows_the_cpus_of_nodes_is_counted_by_them() {
     let node = json!({"metadata": {"name": "n"}, "spec": {}, "status": {"capacity": {"cpu": "16"}}});
     view.apply(item::node(&serde_json::from_value(node).unwrap()));
     assert_eq!(look(&view).budget.unwrap().status.held, Some(16));
+}
+
+#[test]
+fn a_pool_that_nobody_sees_and_no_share_sets_is_named_where_it_decides() {
+    let mut view = View::default();
+    let mut spec = spec("Inject");
+    spec["workloads"][0]["containers"][0]["engines"] = json!([{"client": "sqlalchemy-env", "onConflict": "Keep"}]);
+    put_budget(&mut view, &spec);
+    let env = json!([{"name": "DB_POOL_SIZE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
+    deploy_with(&mut view, "shop", "api", 1, &env);
+    let (status, reason, message) = of_budget(&view, "WithinCapacity");
+    assert_eq!((status.as_str(), reason.as_str()), ("Unknown", "CapacityUnknown"), "{message}");
+    assert!(message.contains("Deployment shop/api: DB_POOL_SIZE comes from Secret s"), "{message}");
 }
