@@ -13,7 +13,7 @@ use crate::api::parse::{Budget, Entry};
 use crate::api::status::WorkloadStatus;
 use crate::assess::shape::{Built, Ground, build};
 use crate::budget::claim::Id;
-use crate::budget::shape::{Container, Count, Lowered, Shape};
+use crate::budget::shape::{Container, Count, Lowered, Shape, Written};
 use crate::workload::Key;
 use crate::workload::template::Template;
 
@@ -183,7 +183,7 @@ impl Drawn<'_> {
     }
 
     /// The limit of each engine: the published share, or the smallest while none is published. Engines that no share
-    /// sets have what they take as written.
+    /// sets have what they take as written; where only part of that is known here, the leader may know more.
     fn limits(&self, container: &Container, built: &Built) -> Vec<Option<u32>> {
         let rows = self.published.map(|row| row.engines.as_slice()).unwrap_or_default();
         let published = |engine: &str| {
@@ -192,10 +192,11 @@ impl Drawn<'_> {
         };
         let engines = container.engines.iter().zip(&built.engines);
         let limits = engines.map(|(shape, engine)| {
-            if engine.is_sized() {
-                Some(published(&engine.name).unwrap_or(shape.min))
-            } else {
-                shape.as_written.limit()
+            let published = published(&engine.name);
+            match shape.as_written {
+                _ if engine.is_sized() => Some(published.unwrap_or(shape.min)),
+                Written::AtLeast(least) => Some(least.max(published.unwrap_or(0))),
+                written @ (Written::Limit(_) | Written::Unlimited) => written.limit(),
             }
         });
         limits.collect()

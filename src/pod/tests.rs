@@ -99,6 +99,15 @@ fn what_the_template_keeps_is_pinned_as_it_is() {
 }
 
 #[test]
+fn what_follows_the_cpus_of_a_node_is_pinned_as_the_leader_counts_it() {
+    let entry = entry("{client: pgxpool}");
+    for (published, holds) in [(None, 4), (Some(2), 4), (Some(16), 16)] {
+        let injected = injected(&entry, &pod(&format!("{{name: app, env: [{FROM_SECRET}]}}")), published);
+        assert_eq!(injected.pinned.0[0].holds().bounded(), Some(holds), "published: {published:?}");
+    }
+}
+
+#[test]
 fn a_url_in_plain_sight_is_merged_where_it_stands() {
     let pod = pod(
         "{name: app, env: [{name: PW, value: x}, {name: DATABASE_URL, value: 'postgres://u:$(PW)@h/d?pool_max_conns=9&a=b#c'}]}",
