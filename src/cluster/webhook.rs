@@ -127,7 +127,8 @@ fn client_config(address: &Address, authorities: &str, path: &str) -> Value {
     }
 }
 
-/// Keeps the configuration as it should be while this replica leads. `trouble` is told what stands in the way.
+/// Keeps the configuration as it should be while this replica leads, and as it is while nobody knows what it should be:
+/// `namespaces` are nothing until all budgets are known. `trouble` is told what stands in the way.
 ///
 /// # Errors
 /// When what tells it of namespaces, certificates or the election ends.
@@ -135,7 +136,7 @@ pub async fn run(
     client: Client,
     settings: Settings,
     mut leader: watch::Receiver<bool>,
-    mut namespaces: watch::Receiver<Arc<Namespaces>>,
+    mut namespaces: watch::Receiver<Option<Arc<Namespaces>>>,
     mut certificate: watch::Receiver<Option<Arc<Certificate>>>,
     trouble: impl Fn(Option<String>),
 ) -> Result<(), Error> {
@@ -148,7 +149,7 @@ pub async fn run(
         let leads = *leader.borrow_and_update();
         let wanted = namespaces.borrow_and_update().clone();
         let shown = certificate.borrow_and_update().clone();
-        if leads && look.is_none_or(|at| at <= Instant::now()) {
+        if let Some(wanted) = wanted.filter(|_| leads && look.is_none_or(|at| at <= Instant::now())) {
             look = registration.bring_about(&wanted, shown.as_deref()).await.then(|| Instant::now() + RETRY);
         }
         tokio::select! {

@@ -88,8 +88,8 @@ pub struct Ports {
     pub answers: Answers,
     /// Which servers are to be asked.
     pub wanted: watch::Sender<Arc<Vec<Wanted>>>,
-    /// Namespaces whose pods get shares.
-    pub namespaces: watch::Sender<Arc<Namespaces>>,
+    /// Namespaces whose pods get shares; nothing until all budgets are known.
+    pub namespaces: watch::Sender<Option<Arc<Namespaces>>>,
     /// What keeps the webhook from being asked.
     pub webhook_trouble: watch::Receiver<Option<String>>,
 }
@@ -219,9 +219,9 @@ impl Controller {
             let view = self.context.shared.read();
             (view.wanted_answers(), view.is_listed().then(|| view.injected_namespaces()))
         };
-        tell(&self.ports.wanted, wanted);
+        tell(&self.ports.wanted, Arc::new(wanted));
         if let Some(namespaces) = namespaces.filter(|_| self.context.injects) {
-            tell(&self.ports.namespaces, namespaces);
+            tell(&self.ports.namespaces, Some(Arc::new(namespaces)));
         }
         self.watches.plan().await
     }
@@ -280,11 +280,11 @@ impl Controller {
 }
 
 /// Tells what is new, and nothing else.
-fn tell<T: PartialEq>(to: &watch::Sender<Arc<T>>, value: T) {
+fn tell<T: PartialEq>(to: &watch::Sender<T>, value: T) {
     to.send_if_modified(|known| {
-        let news = **known != value;
+        let news = *known != value;
         if news {
-            *known = Arc::new(value);
+            *known = value;
         }
         news
     });

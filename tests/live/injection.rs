@@ -135,6 +135,24 @@ async fn the_webhook_is_there_for_claimed_namespaces_alone_and_comes_back_when_i
     until_registered(&world, false).await;
 }
 
+/// Whoever begins does not know the budgets yet, which is not that there are none.
+#[tokio::test]
+async fn a_restart_takes_no_registration_away() {
+    let world = World::new("restarted").await;
+    world.install().await;
+    let first = Operator::start(&world).await;
+    world.apply(&injecting("shop", &[("api", "{kind: Deployment}")])).await;
+    until_registered(&world, true).await;
+    let api: Api<MutatingWebhookConfiguration> = Api::all(world.client.clone());
+    let before = api.get(&world.namespace).await.expect("registered");
+    first.terminate().await;
+    let _second = Operator::start(&world).await;
+    let url = |c: &MutatingWebhookConfiguration| c.webhooks.iter().flatten().find_map(|w| w.client_config.url.clone());
+    let is_of_second = |c: &MutatingWebhookConfiguration| url(c).is_some() && url(c) != url(&before);
+    let after = until(api, &world.namespace, "the second is registered", is_of_second).await;
+    assert_eq!(after.uid(), before.uid(), "it was gone in between");
+}
+
 #[tokio::test]
 async fn a_cronjobs_pods_are_known_by_their_label_also_when_a_job_is_made_by_hand() {
     let world = World::new("cronjob").await;

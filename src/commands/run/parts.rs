@@ -66,7 +66,7 @@ impl Parts {
         let (elected, leader) = watch::channel(false);
         let (wanted, wants) = watch::channel(Arc::default());
         let (tell, answers) = watch::channel(Arc::new(BTreeMap::new()));
-        let (namespaces, asked_about) = watch::channel(Arc::new(Namespaces::new()));
+        let (namespaces, asked_about) = watch::channel(None);
         let (webhook_tells, webhook_trouble) = watch::channel(None);
         let (shared, notices) = Shared::new();
         let election = place::election(args);
@@ -135,7 +135,7 @@ impl Parts {
         args: &Args,
         namespace: &str,
         listener: std::net::TcpListener,
-        asked_about: watch::Receiver<Arc<Namespaces>>,
+        asked_about: watch::Receiver<Option<Arc<Namespaces>>>,
         tells: watch::Sender<Option<String>>,
     ) {
         let reached = listener.local_addr().ok().and_then(|address| place::webhook(args, address));
@@ -171,7 +171,7 @@ impl Parts {
         let (shared, metrics) = (shared.clone(), metrics.clone());
         let stops = async move {
             ended(stops).await;
-            !asked_about.borrow().is_empty()
+            asked_about.borrow().as_ref().is_none_or(|namespaces| !namespaces.is_empty())
         };
         self.add(WEBHOOK, admission::run(listener, shared, metrics, ready.clone(), certificates, stops));
     }
