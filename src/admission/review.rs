@@ -45,14 +45,15 @@ impl Outcome {
 #[must_use]
 pub fn pod(review: Review, look: impl FnOnce(&dyn Fn(&View) -> Vec<Draw>) -> Vec<Draw>) -> (Review, Outcome) {
     answer(review, |request, object| {
-        let bound = object.pointer("/spec/nodeName").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
-        if request.operation != Operation::Create || bound {
+        if request.operation != Operation::Create {
             return Ok(Answer::default());
         }
+        let bound = object.pointer("/spec/nodeName").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
         let namespace = request.namespace.as_deref().unwrap_or_default();
         let meta = request.object.as_ref().map(|o| o.metadata.clone()).unwrap_or_default();
         let keys = workloads(&meta, namespace);
-        let found = look(&|view| draws(view, &keys));
+        // A pod that is bound already gets no share. What it tells of one is taken off, for nobody but us may say that.
+        let found = if bound { Vec::new() } else { look(&|view| draws(view, &keys)) };
         let drawn: Vec<_> = found.iter().filter_map(Draw::drawn).collect();
         let injected = inject(object, &drawn).map_err(|error| format!("its containers cannot be read: {error}"))?;
         let patch = patch(object, &injected.pod).map_err(|doubt| doubt.to_string())?;

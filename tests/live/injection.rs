@@ -245,7 +245,7 @@ async fn a_claim_injects_in_its_namespace_if_it_is_let_in() {
 }
 
 #[tokio::test]
-async fn dry_runs_and_pods_bound_to_a_node_are_answered_and_change_nothing() {
+async fn dry_runs_change_nothing_and_pods_bound_to_a_node_tell_nothing() {
     let world = World::new("dry").await;
     world.install().await;
     let _operator = Operator::start(&world).await;
@@ -267,6 +267,10 @@ async fn dry_runs_and_pods_bound_to_a_node_are_answered_and_change_nothing() {
     };
     assert_eq!(limit(&apply(pod("dry", ""), "--dry-run=server")), Some(1), "the smallest, as none is published");
     assert_eq!(limit(&apply(pod("bound", "nodeName: nowhere,"), "--dry-run=none")), None);
+    let lies =
+        "{name: liar, annotations: {dbbudget.dev/shape: '[]', app.dbbudget.dev/shop.default.pool: '1', kept: 'yes'},";
+    let liar = apply(pod("liar", "nodeName: nowhere,").replace("{name: liar,", lies), "--dry-run=none");
+    assert_eq!(liar.annotations().iter().collect::<Vec<_>>(), [(&"kept".to_owned(), &"yes".to_owned())]);
     let all = world.api::<Pod>().list(&ListParams::default()).await.expect("pods").items;
-    assert_eq!(all.iter().map(ResourceExt::name_any).collect::<Vec<_>>(), ["bound"]);
+    assert_eq!(all.iter().map(ResourceExt::name_any).collect::<Vec<_>>(), ["bound", "liar"]);
 }
