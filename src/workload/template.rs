@@ -1,8 +1,9 @@
 //! A pod template, trimmed to its containers' variables and commands.
 
+mod expand;
 mod raw;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
@@ -84,6 +85,15 @@ pub enum Shown {
     From(String),
 }
 
+impl Shown {
+    fn value(&self) -> Option<&str> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::From(_) => None,
+        }
+    }
+}
+
 impl Template {
     /// Trims a template that stands at `pointer` (of its pod spec) in the workload.
     pub(super) fn new(raw: &PodTemplate, pointer: &str, config_maps: &ConfigMaps) -> Self {
@@ -126,7 +136,11 @@ impl Container {
     /// `command` and `args`, with `$(NAME)` replaced as the kubelet does, where the template shows NAME.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
-        self.command.iter().chain(&self.args).map(|word| self.expand(word)).collect()
+        let shown: HashMap<&str, &Shown> = self.env.iter().map(|v| (v.name.as_str(), &v.value)).collect();
+        let value_of = |name: &str| shown.get(name).and_then(|shown| shown.value());
+        let mut room = expand::ROOM;
+        let words = self.command.iter().chain(&self.args);
+        words.map(|word| expand::expand(word, value_of, &mut room).unwrap_or_else(|| word.clone())).collect()
     }
 
     /// Where a variable comes from, if that is a ConfigMap: ` of ConfigMap NAME`.
@@ -145,10 +159,7 @@ impl Container {
     /// The value of a variable, where the template shows it.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
-        match self.variable(name)? {
-            Shown::Value(value) => Some(value),
-            Shown::From(_) => None,
-        }
+        self.variable(name)?.value()
     }
 
     /// JSON pointer to a variable.
@@ -156,27 +167,5 @@ impl Container {
     pub fn pointer_to(&self, variable: &str) -> String {
         let found = self.env.iter().rev().find(|v| v.name == variable);
         format!("{}{}", self.pointer, found.map_or("", |v| &v.pointer))
-    }
-
-    /// `$(NAME)` replaced where the template shows an earlier variable of that name; left as it stands otherwise.
-    fn expand(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find('$') {
-            let (before, from) = rest.split_at(at);
-            out.push_str(before);
-            let name = from.strip_prefix("$(").and_then(|after| after.split_once(')'));
-            if let Some(after) = from.strip_prefix("$$") {
-                out.push('$');
-                rest = after;
-            } else if let Some((value, after)) = name.and_then(|(name, after)| Some((self.value(name)?, after))) {
-                out.push_str(value);
-                rest = after;
-            } else {
-                out.push('$');
-                rest = &from[1..];
-            }
-        }
-        out + rest
     }
 }

@@ -83,3 +83,18 @@ fn merges() {
     assert!(merged(2).contains("no Kubernetes object"), "{}", merged(2));
     assert!(merged(20).contains("its aliases repeat more than 100000 values"), "{}", merged(20));
 }
+
+/// Variables that each say the one before twice, and a command of the last: 2^40 times the first.
+#[test]
+fn references_to_references() {
+    let doubled = |i: usize| format!("{{name: V{}, value: $(V{i})$(V{i})}}", i + 1);
+    let env: Vec<String> = (0..40).map(doubled).collect();
+    let more =
+        format!("{{name: x, command: [run, $(V40)], env: [{{name: V0, value: postgres://h/d}}, {}]}}", env.join(", "));
+    let deployment = format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: api}}\nspec: {{template: {{spec: {{containers: [{more}]}}}}}}\n"
+    );
+    let budget = format!("{BUDGET}  workloads: [{{name: api, target: {{kind: Deployment}}, client: pgxpool}}]\n");
+    let (exit, said) = large(&format!("{budget}---\n{deployment}"));
+    assert!(exit < 2, "{said}");
+}

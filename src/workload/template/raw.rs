@@ -1,7 +1,10 @@
 //! Pod templates as Kubernetes stores them, and how they are trimmed.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
+use super::expand::{ROOM, expand};
 use super::{ConfigMaps, Container, Origin, Shown, Variable};
 use crate::budget::shape::Role;
 
@@ -83,8 +86,12 @@ pub(super) fn container(raw: &RawContainer, pointer: String, main: bool, config_
     for (i, from) in raw.env_from.iter().flatten().enumerate() {
         container.add_all(from, i, config_maps);
     }
+    let mut places: HashMap<String, usize> = container.env.iter().map(|v| v.name.clone()).zip(0..).collect();
+    let mut room = ROOM;
     for (i, variable) in raw.env.iter().flatten().enumerate() {
-        let (value, config_map) = shown(variable, &container, config_maps);
+        let before = |name: &str| container.env[*places.get(name)?].value.value();
+        let (value, config_map) = shown(variable, before, &mut room, config_maps);
+        places.insert(variable.name.clone(), container.env.len());
         let pointer = format!("/env/{i}");
         let origin = origin(variable);
         container.env.push(Variable { name: variable.name.clone(), value, pointer, config_map, origin });
@@ -104,10 +111,18 @@ fn origin(raw: &RawVariable) -> Origin {
 }
 
 /// What is shown of a variable, and the ConfigMap that has its value.
-fn shown(raw: &RawVariable, before: &Container, config_maps: &ConfigMaps) -> (Shown, Option<String>) {
+fn shown<'a>(
+    raw: &RawVariable,
+    before: impl Fn(&str) -> Option<&'a str>,
+    room: &mut usize,
+    config_maps: &ConfigMaps,
+) -> (Shown, Option<String>) {
     let from = |kind: &str, r: &KeyRef| (Shown::From(format!("{kind} {}, key {}", r.name, r.key)), None);
     match (&raw.value, &raw.value_from) {
-        (Some(value), _) => (Shown::Value(before.expand(value)), None),
+        (Some(value), _) => {
+            let too_long = || Shown::From("variables that are longer than a process can be given".into());
+            (expand(value, before, room).map_or_else(too_long, Shown::Value), None)
+        }
         (None, Some(ValueFrom { secret_key_ref: Some(r), .. })) => from("Secret", r),
         (None, Some(ValueFrom { config_map_key_ref: Some(r), .. })) => match config_maps(&r.name) {
             Some(data) => match data.get(&r.key) {
