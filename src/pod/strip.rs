@@ -1,7 +1,7 @@
 //! A pod as it was before anything of ours was written into it. A second look at a pod begins here, and so comes to the
 //! same result as the first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ fn strip_container(container: &mut Value, annotations: &BTreeMap<String, String>
     if let Some(env) = container.get_mut("env").and_then(Value::as_array_mut) {
         for entry in env.iter() {
             if let (Some(name), Some(key)) = (entry["name"].as_str(), annotation_of(entry)) {
-                numbers.insert(format!("$({name})"), annotations.get(key).cloned().unwrap_or_default());
+                numbers.insert(name.to_owned(), annotations.get(key).cloned().unwrap_or_default());
             }
         }
         unrename(env);
@@ -90,23 +90,37 @@ fn is_dropped(entry: &Value) -> bool {
 /// URLs get their names back, and what extended them goes.
 fn unrename(env: &mut Vec<Value>) {
     let renamed = |entry: &Value| Some(entry["name"].as_str()?.strip_prefix(keys::URL)?.to_owned());
-    let names: Vec<String> = env.iter().filter_map(renamed).collect();
-    for name in names {
-        let prefix = format!("$({}{name})", keys::URL);
-        let extends =
-            |e: &Value| e["name"] == name.as_str() && e["value"].as_str().is_some_and(|v| v.starts_with(&prefix));
-        env.retain(|entry| !extends(entry));
-        for entry in env.iter_mut().filter(|entry| renamed(entry).as_ref() == Some(&name)) {
-            entry["name"] = name.as_str().into();
+    let names: BTreeSet<String> = env.iter().filter_map(renamed).collect();
+    let extends = |entry: &Value| {
+        let name = entry["name"].as_str().filter(|name| names.contains(*name));
+        let value = entry["value"].as_str().unwrap_or_default();
+        name.is_some_and(|name| value.starts_with(&format!("$({}{name})", keys::URL)))
+    };
+    env.retain(|entry| !extends(entry));
+    for entry in env {
+        if let Some(name) = renamed(entry) {
+            entry["name"] = name.into();
         }
     }
 }
 
-/// Numbers in place of the variables that hold them.
+/// Numbers in place of the variables of ours that hold them.
 fn settle(text: &mut String, numbers: &BTreeMap<String, String>) {
-    for (variable, number) in numbers {
-        if text.contains(variable.as_str()) && variable.starts_with("$(DBBUDGET_") {
-            *text = text.replace(variable.as_str(), number);
+    let mut settled = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, from)) = rest.split_once("$(") {
+        let of_name = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let (name, after) = from.split_at(from.find(|c| !of_name(c)).unwrap_or(from.len()));
+        let number = numbers.get(name).filter(|_| name.starts_with(keys::VARIABLE)).zip(after.strip_prefix(')'));
+        settled.push_str(before);
+        if let Some((number, after)) = number {
+            settled.push_str(number);
+            rest = after;
+        } else {
+            settled.extend(["$(", name]);
+            rest = after;
         }
     }
+    settled.push_str(rest);
+    *text = settled;
 }

@@ -258,3 +258,22 @@ fn processes_are_lowered_by_whatever_sets_them() {
 fn container_of(injected: &Injected) -> Value {
     container(injected).clone()
 }
+
+/// Whoever may create a pod may write what looks like ours, as often as an object has room for it.
+#[test]
+fn thousands_of_names_like_ours_are_taken_back_at_once() {
+    let (count, mut env) = (10_000, Vec::new());
+    for i in 0..count {
+        env.push(json!({"name": format!("DBBUDGET_URL_U{i}"), "value": "x"}));
+        env.push(json!({"name": format!("U{i}"), "value": format!("$(DBBUDGET_URL_U{i})?a=$(DBBUDGET_N{i})")}));
+        env.push(reads(&format!("DBBUDGET_N{i}"), &format!("app.dbbudget.dev/n{i}")));
+        env.push(json!({"name": format!("V{i}"), "value": format!("$(DBBUDGET_N{i})$(W{i})$(DBBUDGET_$(")}));
+    }
+    let mut pod = json!({"metadata": {"annotations": {"app.dbbudget.dev/n7": "3"}}});
+    pod["spec"] = json!({"containers": [{"name": "app", "env": env, "args": ["$(DBBUDGET_N7)"]}]});
+    super::strip::strip(&mut pod);
+    let left = pod["spec"]["containers"][0].clone();
+    assert_eq!((left["env"].as_array().unwrap().len(), &left["args"]), (2 * count, &json!(["3"])));
+    assert_eq!(left["env"][14], json!({"name": "U7", "value": "x"}));
+    assert_eq!(left["env"][15], json!({"name": "V7", "value": "3$(W7)$(DBBUDGET_$("}));
+}
