@@ -174,7 +174,7 @@ impl Finding {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) -> Self {
-        let (pointer, message, fix) = (pointer.into(), message.into(), fix.into());
+        let (pointer, message, fix) = (pointer.into(), said(message.into()), said(fix.into()));
         Self { rule, severity: rule.severity(), budget: None, about, pointer, message, fix }
     }
 
@@ -188,5 +188,35 @@ impl Finding {
     #[must_use]
     pub fn of(self, budget: &Name) -> Self {
         Self { budget: Some(budget.clone()), ..self }
+    }
+}
+
+/// A sentence has pieces of manifests in it. It ends up in the status of a budget that others share, and in terminals: as
+/// long as one can read, and in characters that one can see.
+fn said(text: String) -> String {
+    const LONGEST: usize = 600;
+    if text.len() <= LONGEST && !text.contains(char::is_control) {
+        return text;
+    }
+    let seen = |c: char| if c.is_control() { ' ' } else { c };
+    let mut short: String = text.chars().take(LONGEST).map(seen).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_as_long_as_one_can_read() {
+        let about = || About::Budget(Name::new("shop", "rds"));
+        let of = |text: &str| Finding::new(Rule::Exceeded, about(), "", text, text);
+        assert_eq!(of(&"x".repeat(600)).message.len(), 600);
+        let long = of(&"é".repeat(200_000));
+        assert_eq!((long.message.chars().count(), long.fix), (601, format!("{}…", "é".repeat(600))));
+        assert_eq!(of("-w is \u{1b}[2J\n").message, "-w is  [2J ");
     }
 }
