@@ -80,6 +80,7 @@ pub fn configuration(settings: &Settings, authorities: &str, namespaces: &Namesp
                     "namespaceSelector": {"matchExpressions": [
                         {"key": "kubernetes.io/metadata.name", "operator": "In", "values": names}
                     ]},
+                    "objectSelector": {}, // all of them, also when someone else has narrowed it
                     "failurePolicy": format!("{policy:?}"),
                     "matchPolicy": "Equivalent",
                     "sideEffects": "None",

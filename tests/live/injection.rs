@@ -124,6 +124,15 @@ async fn the_webhook_is_there_for_claimed_namespaces_alone_and_comes_back_when_i
 
     world.cluster.kubectl(&["delete", "mutatingwebhookconfiguration", &world.namespace]).expect("deleted");
     until_registered(&world, true).await;
+    let narrow =
+        json!([{"op": "add", "path": "/webhooks/0/objectSelector", "value": {"matchLabels": {"none": "of-them"}}}]);
+    let patch = ["patch", "mutatingwebhookconfiguration", &world.namespace, "--type=json", "-p", &narrow.to_string()];
+    world.cluster.kubectl(&patch).expect("patched");
+    let all_pods = |c: &MutatingWebhookConfiguration| {
+        let selectors = c.webhooks.iter().flatten().filter_map(|webhook| webhook.object_selector.as_ref());
+        selectors.into_iter().all(|selector| selector.match_labels.is_none())
+    };
+    until(api.clone(), &world.namespace, "it is about all pods again", all_pods).await;
     let fail = injecting("shop", &[("api", "{kind: Deployment}")])
         .replace("headroom: None", "headroom: None, failurePolicy: Fail");
     world.apply(&fail).await;
