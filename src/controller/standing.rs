@@ -13,7 +13,7 @@ use crate::assess::{Assessment, Finding, Rule};
 use crate::budget::capacity::Capacity;
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
-use crate::budget::fit::{Standing as Verdict, standing};
+use crate::budget::fit::{Standing as Verdict, Verdict as Dividing, standing};
 use crate::cluster::answers::ProbeError;
 
 /// What a budget's conditions are computed from.
@@ -188,6 +188,10 @@ impl Standing<'_> {
         text.extend(sentences::taken_before(capacity));
         text.extend(sentences::above_their_cap(self.budget, self.assessment));
         text.push(sentences::peak(self.budget, self.assessment, allocatable, self.now()));
+        let not_yet = self.rows.iter().any(|row| row.escaped + row.outdated > 0);
+        if held > allocatable && not_yet && self.assessment.fit.total.verdict == Dividing::Fits {
+            text.push("Way out: replace pods that run without their share, as the condition Injected says.".into());
+        }
         text.join(" ")
     }
 

@@ -49,6 +49,12 @@ fn pods_count_as_they_were_born_and_those_without_a_current_share_are_told() {
     let (status, reason, message) = of_budget(&view, "Injected");
     assert_eq!((status.as_str(), reason.as_str()), ("False", "Escaped"));
     assert!(message.starts_with("2 of 4 pods run without a share"), "{message}");
+
+    start(&mut view, "api", 3, true);
+    let (_, reason, message) = of_budget(&view, "WithinCapacity");
+    assert_eq!(reason, "Exceeded", "31 of 18, and 16 with shares");
+    let way = "Way out: replace pods that run without their share, as the condition Injected says.";
+    assert!(message.ends_with(way), "{message}");
 }
 
 #[test]
