@@ -4,7 +4,7 @@ use super::command::{call, flag_value, words};
 use super::processes::Context;
 use super::template::{Container, Shown};
 use super::url::parameters;
-use crate::budget::shape::Written;
+use crate::budget::shape::{UNLIMITED, Written};
 use crate::catalogue::{Knob, Preset, Quantity, Repeated, UrlVariable, Zero};
 
 /// What an engine takes as written, and what was noticed on the way.
@@ -203,7 +203,7 @@ fn setting(knob: &Knob, name: &str, what: &str, text: &str) -> Option<Set> {
 fn combine(context: &Context, set: &[Set]) -> (Written, u32, String) {
     let number = |s: &Set| match s.effect {
         Effect::Always(n) => n,
-        _ => u32::try_from(s.number).unwrap_or(0),
+        _ => u32::try_from(s.number).unwrap_or(UNLIMITED), // none that counts is negative
     };
     // Of several settings the largest counts: they may be of different pools.
     let sized = |quantity: Quantity| {

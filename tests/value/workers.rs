@@ -1,7 +1,8 @@
 //! Processes and threads are read as the servers themselves read them. Most rows were measured with the real program.
 
-use dbbudget::budget::shape::Count;
+use dbbudget::budget::shape::{Count, UNLIMITED};
 use dbbudget::catalogue::Catalogue;
+use dbbudget::workload::engines::{Knobs, as_written};
 use dbbudget::workload::processes::{Context, running};
 use dbbudget::workload::template::{Container, Origin, Shown, Variable};
 
@@ -138,4 +139,17 @@ fn a_pool_that_follows_an_unknown_node_or_is_unseen_fits_only_where_a_share_sets
         let report: serde_json::Value = serde_json::from_str(&plan(&args).1).expect("JSON");
         assert_eq!(report["budgets"][0]["verdict"], verdict, "{engine}, {env}: {report:#}");
     }
+}
+
+#[test]
+fn a_number_beyond_all_bounds_is_no_bound() {
+    let engine = |line: &str| {
+        let (catalogue, container) = (Catalogue::builtin(), container(line));
+        let preset = catalogue.client("sqlalchemy-env");
+        let context = Context { container: &container, catalogue, preset, node_cpus: None };
+        as_written(&context, &Knobs::of(preset)).limit.limit()
+    };
+    assert_eq!(engine("DB_POOL_SIZE=4000000000 DB_MAX_OVERFLOW=0 run"), Some(4_000_000_000));
+    assert_eq!(engine("DB_POOL_SIZE=99999999999 DB_MAX_OVERFLOW=0 run"), Some(UNLIMITED));
+    assert_eq!(engine("DB_POOL_SIZE=1 DB_MAX_OVERFLOW=99999999999 run"), Some(UNLIMITED));
 }
