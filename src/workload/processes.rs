@@ -104,6 +104,9 @@ fn read(container: &Container, text: &str, stands: &str) -> Found<Count> {
 /// A shell's `$NAME`, `${NAME}` or `${NAME:-default}`, where the template shows what NAME is.
 fn expanded<'a>(container: &'a Container, text: &'a str) -> Result<&'a str, String> {
     let Some(inner) = text.strip_prefix('$') else { return Ok(text) };
+    if inner.starts_with('(') {
+        return Err("what that gives is not known".into()); // a command's output, or a variable that is not set before
+    }
     let inner = inner.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(inner);
     let (name, default) = inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));
     match (container.variable(name), default, container.env_from.first()) {

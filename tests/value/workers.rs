@@ -153,3 +153,13 @@ fn a_number_beyond_all_bounds_is_no_bound() {
     assert_eq!(engine("DB_POOL_SIZE=99999999999 DB_MAX_OVERFLOW=0 run"), Some(UNLIMITED));
     assert_eq!(engine("DB_POOL_SIZE=1 DB_MAX_OVERFLOW=99999999999 run"), Some(UNLIMITED));
 }
+
+#[test]
+fn what_a_command_gives_is_not_looked_for_among_variables() {
+    for line in ["sh -c 'gunicorn -w $(nproc) app:app'", "WEB_CONCURRENCY='$(N)' gunicorn app:app"] {
+        let container = container(line);
+        let context = Context { container: &container, catalogue: Catalogue::builtin(), preset: None, node_cpus: None };
+        let from = running(&context, None, None).processes.from;
+        assert!(from.ends_with("), and what that gives is not known"), "{from}");
+    }
+}
