@@ -122,8 +122,10 @@ fn write_into(input: &Input, texts: &BTreeMap<Arc<str>, String>) -> Result<Rende
         let source = Source::new(text);
         for container in &template.containers {
             let Some(node) = at(root, &container.pointer) else { continue };
-            for (field, after) in &container.lists {
-                splices.entry(file.clone()).or_default().extend(source.list(node, field, after));
+            let lists = container.lists.iter();
+            let new: Vec<Splice> = lists.flat_map(|(field, after)| source.list(node, field, after)).collect();
+            if !add(splices.entry(file.clone()).or_default(), new) {
+                return Err(not_alone(template, root, file));
             }
         }
     }
@@ -137,6 +139,18 @@ fn write_into(input: &Input, texts: &BTreeMap<Arc<str>, String>) -> Result<Rende
         files.push((file.clone(), changed));
     }
     Ok(Rendered { files, unfit, left_out })
+}
+
+/// Adds the changes of another container. Text that several containers have by aliases is changed once, if all mean the
+/// same by it.
+fn add(splices: &mut Vec<Splice>, mut new: Vec<Splice>) -> bool {
+    new.retain(|splice| !splices.contains(splice));
+    let clash = |a: &Splice, b: &Splice| {
+        a.bytes.start == b.bytes.start || (a.bytes.start < b.bytes.end && b.bytes.start < a.bytes.end)
+    };
+    let clashes = new.iter().any(|splice| splices.iter().any(|known| clash(known, splice)));
+    splices.extend(new);
+    !clashes
 }
 
 /// The node at a JSON pointer.
@@ -163,11 +177,12 @@ fn check(input: &Input, template: &shares::Template, changed: &str, file: &Arc<s
         let items = json.get("items").and_then(Value::as_array);
         json == meant || items.is_some_and(|items| items.contains(&meant))
     });
-    if found {
-        return Ok(());
-    }
+    if found { Ok(()) } else { Err(not_alone(template, root, file)) }
+}
+
+fn not_alone(template: &shares::Template, root: &Node, file: &Arc<str>) -> InputError {
     let what =
         format!("{}: its text cannot be changed in one place alone (an anchor or alias, perhaps)", template.about);
     let fix = Some("write the container out, or let the webhook size it".into());
-    Err(InputError { file: file.clone(), place: Some(root.place), what, fix })
+    InputError { file: file.clone(), place: Some(root.place), what, fix }
 }

@@ -117,6 +117,34 @@ fn an_anchor_that_others_use_is_not_changed_behind_their_back() {
     assert!(said.contains("<stdin>:9:1: Deployment default/api") && said.contains("anchor"), "{said}");
 }
 
+/// 6 for 1 + 1 pods of one limit, so 3 each; with another maximum for the second, the text cannot mean both.
+#[test]
+fn an_anchor_that_all_change_in_one_way_is_changed_once() {
+    let workload = |name: &str, env: &str| {
+        let head = HEAD.replace("name: api", &format!("name: {name}")).replace("replicas: 2", "replicas: 1");
+        let document = format!(
+            "{head}      containers:\n        - name: app\n          command: [uvicorn, app]\n          env: {env}\n"
+        );
+        document.replace('\n', "\n  ").replacen("apiVersion", "- apiVersion", 1).trim_end().to_owned() + "\n"
+    };
+    let env = "[{name: DB_POOL_SIZE, value: \"20\"}, {name: DB_MAX_OVERFLOW, value: \"9\"}]";
+    let list = |env: &str| {
+        let (api, jobs) = (workload("api", &format!("&e {env}")), workload("jobs", "*e"));
+        format!("apiVersion: v1\nkind: List\nitems:\n{api}{jobs}")
+    };
+    let budget = |second: &str| {
+        let second = format!("client: sqlalchemy-env}}, {{name: jobs, target: {{kind: Deployment}}, {second}");
+        BUDGET.replace("client: CLIENT", &second)
+    };
+    let once = twice(&format!("{}{}", budget("client: sqlalchemy-env"), list(env)));
+    let after = env.replace("\"20\"", "\"2\"").replace("\"9\"", "\"1\"");
+    assert_eq!(once, format!("{}{}", budget("client: sqlalchemy-env"), list(&after)));
+    let smaller = budget("containers: [{engines: [{client: sqlalchemy-env, max: 1}]}]");
+    let (exit, out, said) = rendered(&["-f", "-"], &format!("{smaller}{}", list(env)));
+    assert_eq!((exit, out.as_str()), (2, ""), "{said}");
+    assert!(said.contains("Deployment default/jobs") && said.contains("anchor"), "{said}");
+}
+
 #[test]
 fn the_examples_fit_without_dbbudget_once_they_are_rendered() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples");
