@@ -71,6 +71,10 @@ fn keywords(text: &str) -> Option<Parameters> {
     let mut pairs = Vec::new();
     for pair in text.split(separator).filter(|p| !p.trim().is_empty()) {
         let (name, value) = pair.split_once('=')?;
+        let ends = value.trim();
+        if ['\'', '"'].iter().any(|quote| ends.starts_with(*quote) && (ends.len() < 2 || !ends.ends_with(*quote))) {
+            return None; // a separator within quotes
+        }
         pairs.push((name.trim().to_owned(), value.trim().trim_matches('\'').to_owned()));
     }
     let named = |wanted: &str| pairs.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
@@ -148,6 +152,8 @@ mod tests {
         assert!(parameters("https://example.test/?a=b").is_none());
         assert!(parameters("just some words").is_none());
         assert!(parameters("a=b").is_none());
+        assert!(parameters("host=h password='x  y=z'").is_none());
+        assert!(parameters("Host=h;Password=\"x;;y=z\"").is_none());
     }
 
     #[test]
