@@ -214,7 +214,10 @@ impl<'a> Slot<'a> {
                 }
             }
         });
-        refused.map_or(Ok(Self { pools, startup, from }), Err)
+        match refused {
+            Some(limit) => Err(limit),
+            None => Ok(Self { pools, startup, from }), // made here only, as dropping one gives a place back
+        }
     }
 }
 
