@@ -11,12 +11,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, copy, sink};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::wire::{Opening, Startup, refusal};
+use crate::wire::{Along, Opening, Startup, refusal};
 use crate::world::PATIENCE;
 
 /// A running pooler. It ends when it is dropped.
@@ -46,28 +46,41 @@ pub enum Limit {
     Session(usize),
     /// Supabase's `max_clients`, in transaction mode.
     Transaction(usize),
+    /// What a server without a pooler leaves to those who are no superusers.
+    Server(usize),
 }
 
-/// Sessions that are open, that were at most, and that were refused.
+/// Sessions that are open, that were at most, and that were refused; and statements that were prepared under a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tally {
     pub now: usize,
     pub peak: usize,
     pub refused: usize,
+    pub named: usize,
 }
 
 impl Limit {
-    fn number(self) -> usize {
-        let (Self::Session(number) | Self::Transaction(number)) = self;
+    /// How many.
+    pub fn number(self) -> usize {
+        let (Self::Session(number) | Self::Transaction(number) | Self::Server(number)) = self;
         number
     }
 
-    fn sentence(self) -> String {
+    /// As code and sentence.
+    fn refusal(self) -> Vec<u8> {
         match self {
-            Self::Session(number) => format!(
-                "(EMAXCONNSESSION) max clients reached in session mode - max clients are limited to pool_size: {number}"
+            Self::Session(number) => refusal(
+                "XX000",
+                &format!(
+                    "(EMAXCONNSESSION) max clients reached in session mode - max clients are limited to pool_size: {number}"
+                ),
             ),
-            Self::Transaction(number) => format!("(EMAXCONN) max client connections reached, limit: {number}"),
+            Self::Transaction(number) => {
+                refusal("XX000", &format!("(EMAXCONN) max client connections reached, limit: {number}"))
+            }
+            Self::Server(_) => {
+                refusal("53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute")
+            }
         }
     }
 }
@@ -100,8 +113,9 @@ impl Pooler {
     }
 
     /// Sets how many sessions a database may have from now on.
-    pub fn limit(&self, database: &str, limit: Limit) {
-        self.pools.send_modify(|pools| pools.entry(database.into()).or_default().limit = Some(limit));
+    pub fn limit(&self, database: &str, limit: impl Into<Option<Limit>>) {
+        let limit = limit.into();
+        self.pools.send_modify(|pools| pools.entry(database.into()).or_default().limit = limit);
     }
 
     /// The sessions of a database.
@@ -109,13 +123,13 @@ impl Pooler {
         self.pools.borrow().get(database).cloned().unwrap_or_default()
     }
 
-    /// Counts peaks anew, from what is open.
-    pub fn forget_peaks(&self, database: &str) {
+    /// Counts anew, from what is open.
+    pub fn count_anew(&self, database: &str) {
         self.pools.send_modify(|pools| {
             let pool = pools.entry(database.into()).or_default();
             let Pool { all, by_name, by_source, .. } = pool;
             let tallies = [all].into_iter().chain(by_name.values_mut()).chain(by_source.values_mut());
-            tallies.for_each(|tally| tally.peak = tally.now);
+            tallies.for_each(|tally| *tally = Tally { now: tally.now, peak: tally.now, ..Tally::default() });
         });
     }
 
@@ -167,28 +181,41 @@ async fn serve(
     client.set_nodelay(true)?;
     match Opening::read(&mut client).await? {
         Opening::Nothing => Ok(()), // a probe of the port
-        Opening::Cancel(bytes) => pass(client, &bytes, server).await,
+        Opening::Cancel(bytes) => pass(client, &bytes, server, |_| {}).await,
         Opening::Startup(startup) => match Slot::take(pools, startup, from) {
-            Ok(slot) => pass(client, &slot.startup.bytes, server).await,
-            Err(limit) => client.write_all(&refusal(&limit.sentence())).await,
+            Ok(slot) => pass(client, &slot.startup.bytes, server, |named| slot.prepared(named)).await,
+            Err(limit) => client.write_all(&limit.refusal()).await,
         },
     }
 }
 
 /// Opens a connection to the server, sends what the client began with, and copies both ways until the server closes it.
-async fn pass(client: TcpStream, beginning: &[u8], server: SocketAddr) -> io::Result<()> {
+async fn pass(client: TcpStream, beginning: &[u8], server: SocketAddr, prepared: impl Fn(usize)) -> io::Result<()> {
     let mut backend = TcpStream::connect(server).await?;
     backend.set_nodelay(true)?;
     backend.write_all(beginning).await?;
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_backend, mut to_backend) = backend.into_split();
-    let up = tokio::spawn(async move {
-        let _ = copy(&mut from_client, &mut to_backend).await; // that the client went away is its right
+    let up = async {
+        let (mut along, mut bytes) = (Along::default(), vec![0; 8_192]);
+        // That the client goes away is its right.
+        while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
+            prepared(along.named_statements(&bytes[..count]));
+            if to_backend.write_all(&bytes[..count]).await.is_err() {
+                break;
+            }
+        }
         let _ = to_backend.shutdown().await; // the backend ends when it next reads
-    });
-    let _ = copy(&mut from_backend, &mut to_client).await;
-    let _ = copy(&mut from_backend, &mut sink()).await; // a client that is gone reads no more, and the backend still lives
-    up.abort();
+        std::future::pending::<()>().await;
+    };
+    let down = async {
+        let _ = copy(&mut from_backend, &mut to_client).await;
+        let _ = copy(&mut from_backend, &mut sink()).await; // a client that is gone reads no more, and the backend still lives
+    };
+    tokio::select! {
+        () = up => {}
+        () = down => {}
+    }
     Ok(())
 }
 
@@ -217,6 +244,15 @@ impl<'a> Slot<'a> {
         match refused {
             Some(limit) => Err(limit),
             None => Ok(Self { pools, startup, from }), // made here only, as dropping one gives a place back
+        }
+    }
+
+    fn prepared(&self, named: usize) {
+        if named > 0 {
+            self.pools.send_modify(|pools| {
+                let pool = pools.entry(self.startup.database.clone()).or_default();
+                pool.each(&self.startup, self.from).into_iter().for_each(|tally| tally.named += named);
+            });
         }
     }
 }

@@ -69,7 +69,7 @@ impl Bench<'_> {
         self.end(case, &database).await;
 
         self.pooler.limit(&database, Limit::Session(15));
-        self.pooler.forget_peaks(&database);
+        self.pooler.count_anew(&database);
         self.world.apply(&case.budget()).await;
         let published = |b: &DatabaseBudget| !row(b, case.name).engines.is_empty();
         let seen = self.world.until(case.name, "its share is published", published).await;

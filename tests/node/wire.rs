@@ -67,14 +67,45 @@ impl Startup {
     }
 }
 
-/// An error that ends a connection, as Supabase's pooler sends it.
-pub fn refusal(sentence: &str) -> Vec<u8> {
+/// An error that ends a connection.
+pub fn refusal(code: &str, sentence: &str) -> Vec<u8> {
     let mut fields = Vec::new();
-    for (field, value) in [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', "XX000"), (b'M', sentence)] {
+    for (field, value) in [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', code), (b'M', sentence)] {
         fields.push(field);
         fields.extend(value.bytes().chain([0]));
     }
     fields.push(0);
     let length = u32::try_from(fields.len() + 4).expect("a short sentence");
     [b"E".as_slice(), &length.to_be_bytes(), &fields].concat()
+}
+
+/// Reads along what a client sends, and counts the statements that it prepares under a name. Those outlive their transaction,
+/// which a pooler in transaction mode does not bear.
+#[derive(Default)]
+pub struct Along {
+    head: Vec<u8>,
+    left: usize,
+}
+
+impl Along {
+    /// How many there are in these bytes, which go on where the last ended.
+    pub fn named_statements(&mut self, mut bytes: &[u8]) -> usize {
+        let mut found = 0;
+        while !bytes.is_empty() {
+            let skipped = self.left.min(bytes.len());
+            (self.left, bytes) = (self.left - skipped, &bytes[skipped..]);
+            let Some((&byte, rest)) = bytes.split_first() else { break };
+            self.head.push(byte);
+            bytes = rest;
+            // Type and length; of a Parse also the first byte of the name.
+            let wanted = if self.head[0] == b'P' { 6 } else { 5 };
+            if self.head.len() == wanted {
+                let length = u32::from_be_bytes([self.head[1], self.head[2], self.head[3], self.head[4]]);
+                found += usize::from(wanted == 6 && byte != 0);
+                self.left = usize::try_from(length).unwrap_or(usize::MAX).saturating_sub(wanted - 1);
+                self.head.clear();
+            }
+        }
+        found
+    }
 }
