@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use serde_json::{Value, json};
+
 use crate::load::Request;
 
 mod table;
@@ -74,34 +76,44 @@ impl Case {
     /// Its Deployment: programs of this machine, seen by a pod through mounts.
     pub fn deployment(&self, replicas: u32, at: &str, redis: &str) -> String {
         let (name, clients) = (self.name, folder().display().to_string());
-        let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
         let words = self.command.iter().map(|word| word.replace("{clients}", &clients));
         let command = serde_json::to_string(&words.collect::<Vec<_>>()).expect("JSON");
-        let set = [
-            ("PYTHONDONTWRITEBYTECODE", "1"),
-            ("HOME", "/tmp"),
-            ("REDIS_URL", redis),
-            ("PYTHONPATH", "/clients/python"),
-        ];
-        let env = set.into_iter().chain(self.env.iter().copied());
-        let env =
-            env.map(|(name, value)| serde_json::json!({"name": name, "value": value.replace("{at}", at)}).to_string());
-        let env = env.collect::<Vec<_>>().join(", ");
-        let mounts = [
-            ("usr", "/usr", "/usr"),
-            ("lib", "/lib", "/lib"),
-            ("lib64", "/lib64", "/lib64"),
-            ("bin", "/bin", "/bin"),
-            ("installed", clients.as_str(), clients.as_str()),
-            ("clients", scripts, "/clients"),
-        ];
-        let mounted = mounts.map(|(name, _, path)| format!("{{name: {name}, mountPath: {path}}}")).join(", ");
-        let volumes = mounts.map(|(name, path, _)| format!("{{name: {name}, hostPath: {{path: {path}}}}}")).join(", ");
+        let env = self.env.iter().map(|(name, value)| json!({"name": name, "value": value.replace("{at}", at)}));
+        let env = variables(redis).into_iter().chain(env).collect::<Value>();
+        let (mounts, volumes) = mounted();
         format!(
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec: {{replicas: {replicas}, strategy: {{type: \
              Recreate}}, selector: {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}}, spec: \
-             {{terminationGracePeriodSeconds: 1, containers: [{{name: app, image: 'localhost/pause:1', imagePullPolicy: Never, \
-             command: {command}, env: [{env}], volumeMounts: [{mounted}, {{name: tmp, mountPath: /tmp}}]}}], volumes: [{volumes}, {{name: tmp, emptyDir: {{}}}}]}}}}}}\n"
+             {{terminationGracePeriodSeconds: 1, containers: [{{name: app, image: '{IMAGE}', imagePullPolicy: Never, command: \
+             {command}, env: {env}, volumeMounts: {mounts}}}], volumes: {volumes}}}}}}}\n"
         )
     }
+}
+
+/// The one image that the node has.
+pub const IMAGE: &str = "localhost/pause:1";
+
+/// What the images of clients would hold: their programs, through mounts of this machine, and a place to write to.
+pub fn mounted() -> (Value, Value) {
+    let clients = folder().display().to_string();
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
+    let folders = [
+        ("usr", "/usr", "/usr"),
+        ("lib", "/lib", "/lib"),
+        ("lib64", "/lib64", "/lib64"),
+        ("bin", "/bin", "/bin"),
+        ("installed", &clients, &clients),
+        ("clients", scripts, "/clients"),
+    ];
+    let mounts = folders.map(|(name, _, path)| json!({"name": name, "mountPath": path}));
+    let volumes = folders.map(|(name, path, _)| json!({"name": name, "hostPath": {"path": path}}));
+    let tmp = (json!({"name": "tmp", "mountPath": "/tmp"}), json!({"name": "tmp", "emptyDir": {}}));
+    (mounts.into_iter().chain([tmp.0]).collect(), volumes.into_iter().chain([tmp.1]).collect())
+}
+
+/// And what they would set.
+pub fn variables(redis: &str) -> [Value; 4] {
+    let set =
+        [("PYTHONDONTWRITEBYTECODE", "1"), ("HOME", "/tmp"), ("REDIS_URL", redis), ("PYTHONPATH", "/clients/python")];
+    set.map(|(name, value)| json!({"name": name, "value": value}))
 }

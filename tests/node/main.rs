@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // How tests fail.
 #![allow(dead_code, reason = "each level uses its own part of what tests share")]
 
+mod back;
 mod clients;
 #[path = "../live/cluster.rs"]
 mod cluster;

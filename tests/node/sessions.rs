@@ -4,35 +4,26 @@
 //! runs as it is written, then with its share, behind a pooler of 15 that refuses the next one as Supabase does.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
-use std::time::Duration;
 
 use dbbudget::api::DatabaseBudget;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use tokio_postgres::Client;
 
+use crate::back::{Back, QUIET};
 use crate::clients::{Case, Expected, Load, cases, folder};
-use crate::pooler::{Limit, Pooler};
-use crate::postgres::{PASSWORD, Postgres};
-use crate::redis::Redis;
+use crate::load::{MANY, send};
+use crate::pooler::Limit;
 use crate::release::{Release, turn};
 use crate::things::{row, status};
 use crate::world::{World, until_some};
 
-/// Where pods reach this machine.
-const NODE: &str = "10.87.255.1";
 /// It has a table of what is measured here.
 const README: &str = include_str!("../../README.md");
-/// Nothing more is opened when nothing was for this long.
-const QUIET: Duration = Duration::from_millis(1_500);
 
 /// What all cases share.
 struct Bench<'a> {
     world: World<'a>,
-    server: Postgres,
-    pooler: Pooler,
-    redis: Redis,
+    back: Back,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,10 +32,7 @@ async fn what_is_granted_is_what_is_opened() {
     let node = &*turn().await;
     let _release = Release::install(node, "sizing", &[]);
     let world = World::on(&node.cluster, "clients").await;
-    let server = Postgres::start(&["max_connections=400"]);
-    let address = NODE.parse().expect("an address");
-    let pooler = Pooler::start(address, SocketAddr::from(([127, 0, 0, 1], server.port))).await;
-    let bench = Bench { world, server, pooler, redis: Redis::start(NODE) };
+    let bench = Bench { world, back: Back::start().await };
     let mut table = String::new();
     for case in cases() {
         let (as_written, granted, opened) = bench.run(&case).await;
@@ -60,16 +48,16 @@ impl Bench<'_> {
     /// Sessions as written, connections granted, and sessions with the share.
     async fn run(&self, case: &Case) -> (usize, usize, usize) {
         let database = case.name.replace('-', "_");
-        self.server.execute(&[&format!("create database {database}")]).await;
-        let gate = self.connect(&database).await;
+        self.back.server.execute(&[&format!("create database {database}")]).await;
+        let gate = self.back.connect(&database).await;
         gate.batch_execute("create table gate (n int)").await.expect("a table");
 
         let as_written = self.load(case, &database).await;
         case.as_written.check(as_written, case, "as written");
         self.end(case, &database).await;
 
-        self.pooler.limit(&database, Limit::Session(15));
-        self.pooler.count_anew(&database);
+        self.back.pooler.limit(&database, Limit::Session(15));
+        self.back.pooler.count_anew(&database);
         self.world.apply(&case.budget()).await;
         let published = |b: &DatabaseBudget| !row(b, case.name).engines.is_empty();
         let seen = self.world.until(case.name, "its share is published", published).await;
@@ -82,7 +70,7 @@ impl Bench<'_> {
         pods.await;
         case.granted.check(opened, case, &format!("with {granted} granted"));
         assert!(opened <= granted, "{}: opened {opened} of {granted} granted", case.name);
-        assert_eq!(self.pooler.pool(&database).all.refused, 0, "{}: somebody was refused", case.name);
+        assert_eq!(self.back.pooler.pool(&database).all.refused, 0, "{}: somebody was refused", case.name);
         let counted = |b: &DatabaseBudget| status(b).held == i64::try_from(granted).ok();
         self.world.until(case.name, "what is held is what was granted", counted).await;
         self.end(case, &database).await;
@@ -94,16 +82,12 @@ impl Bench<'_> {
         self.world.api()
     }
 
-    async fn connect(&self, database: &str) -> Client {
-        self.server.connect("postgres", database).await.expect("a connection")
-    }
-
     /// Runs the client until it opens no more, and answers how many sessions it had at most.
     async fn load(&self, case: &Case, database: &str) -> usize {
-        let gate = self.connect(database).await;
+        let gate = self.back.connect(database).await;
         gate.batch_execute("begin; lock table gate in access exclusive mode").await.expect("locked");
-        let at = format!("postgres:{PASSWORD}@{}/{database}", self.pooler.address);
-        self.world.apply(&case.deployment(1, &at, &self.redis.url())).await;
+        let at = self.back.at(database);
+        self.world.apply(&case.deployment(1, &at, &self.back.redis.url())).await;
         let pods = until_some::<Pod>(self.pods(), 1, "pod runs", |pod| {
             let status = pod.status.as_ref();
             let mine =
@@ -114,20 +98,23 @@ impl Bench<'_> {
         let address = pods.await[0].status.as_ref().and_then(|s| s.pod_ip.clone()).expect("an address");
         match &case.load {
             Load::OfItsOwn => {}
-            Load::Http { port, ready, requests } => crate::load::send(&address, *port, ready, requests).await,
-            Load::Tasks(program) => crate::load::tasks(program, &self.redis.url()),
+            Load::Http { port, ready, requests } => drop(send(&address, *port, ready, requests, MANY).await),
+            Load::Tasks(program) => crate::load::tasks(&[program], &self.back.redis.url()),
         }
-        self.pooler.until(database, &format!("{} opens a session", case.name), |pool| pool.all.peak > 0).await;
-        let settled = self.pooler.until_settled(database, QUIET).await;
+        self.back.pooler.until(database, &format!("{} opens a session", case.name), |pool| pool.all.peak > 0).await;
+        let settled = self.back.pooler.until_settled(database, QUIET).await;
         gate.batch_execute("rollback").await.expect("unlocked");
         settled.all.peak
     }
 
     /// Ends the client's pod, and waits until all its sessions are closed.
     async fn end(&self, case: &Case, database: &str) {
-        let at = format!("postgres:{PASSWORD}@{}/{database}", self.pooler.address);
-        self.world.apply(&case.deployment(0, &at, &self.redis.url())).await;
-        self.pooler.until(database, &format!("{} has closed its sessions", case.name), |pool| pool.all.now == 0).await;
+        let at = self.back.at(database);
+        self.world.apply(&case.deployment(0, &at, &self.back.redis.url())).await;
+        self.back
+            .pooler
+            .until(database, &format!("{} has closed its sessions", case.name), |pool| pool.all.now == 0)
+            .await;
     }
 }
 
