@@ -8,6 +8,7 @@ mod back;
 mod clients;
 #[path = "../live/cluster.rs"]
 mod cluster;
+mod examples;
 mod install;
 mod load;
 mod observe;

@@ -1,0 +1,1 @@
+"""The application of deploy/examples: what their images would hold."""
