@@ -15,6 +15,7 @@ mod injection;
 mod late;
 mod numbers;
 mod operator;
+mod patience;
 mod permissions;
 mod postgres;
 mod refusals;

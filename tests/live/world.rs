@@ -16,9 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::cluster::Cluster;
-
-/// Long enough for a busy machine of two cores; a test that waits this long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub use crate::patience::PATIENCE;
 
 /// A namespace of a test.
 pub struct World<'a> {

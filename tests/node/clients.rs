@@ -1,11 +1,8 @@
 //! The clients, each as it is usually run, and what it is expected to open.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
-
 use serde_json::{Value, json};
 
+use crate::installed::folder;
 use crate::load::Request;
 
 mod table;
@@ -49,17 +46,6 @@ pub enum Load {
     Http { port: u16, ready: &'static str, requests: &'static [Request] },
     /// It takes tasks from a queue that this program fills.
     Tasks(&'static str),
-}
-
-/// Where the clients are installed; installs them first.
-pub fn folder() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let prepare = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/prepare");
-        let output = Command::new(prepare).output().expect("bash runs");
-        assert!(output.status.success(), "tests/clients/prepare: {}", String::from_utf8_lossy(&output.stderr));
-        PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
-    })
 }
 
 impl Case {

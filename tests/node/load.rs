@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::clients::folder;
-use crate::world::PATIENCE;
+use crate::installed::folder;
+use crate::patience::PATIENCE;
 
 /// A request: method and path, and a body in JSON where there is one.
 pub type Request = (&'static str, &'static str, &'static str);
@@ -20,9 +20,14 @@ pub type Answer = JoinHandle<std::io::Result<String>>;
 /// More requests than a server here may have sessions for.
 pub const MANY: usize = 120;
 
-/// Sends as many requests when the server is ready, answered or not: one by one, so that each of its processes gets some.
+/// Sends as many requests when the server is ready.
 pub async fn send(host: &str, port: u16, ready: &'static str, requests: &[Request], count: usize) -> Vec<Answer> {
     until_ready(host, port, ready).await;
+    flood(host, port, requests, count).await
+}
+
+/// Sends as many requests, answered or not: one by one, so that each of its processes gets some.
+pub async fn flood(host: &str, port: u16, requests: &[Request], count: usize) -> Vec<Answer> {
     let mut answers = Vec::new();
     for request in requests.iter().cycle().take(count).copied() {
         let address = format!("{host}:{port}");
@@ -41,6 +46,14 @@ pub async fn until_ready(host: &str, port: u16, ready: &'static str) {
         }
     };
     assert!(timeout(PATIENCE, up).await.is_ok(), "{address}{ready} never answered");
+}
+
+/// Sends each of these requests once, and waits for the answers: what a server makes at its first request is made then.
+pub async fn once(host: &str, port: u16, requests: &[Request]) {
+    for request in requests {
+        let answer = timeout(PATIENCE, ask(&format!("{host}:{port}"), *request)).await.expect("it answers");
+        assert!(answer.as_ref().is_ok_and(|answer| is_ok(answer)), "{request:?}: {answer:?}");
+    }
 }
 
 /// Whether an answer has status 200.

@@ -10,8 +10,12 @@ mod clients;
 mod cluster;
 mod examples;
 mod install;
+#[path = "../clients/installed.rs"]
+mod installed;
 mod load;
 mod observe;
+#[path = "../live/patience.rs"]
+mod patience;
 mod pooler;
 #[path = "../live/postgres.rs"]
 mod postgres;

@@ -16,8 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::patience::PATIENCE;
 use crate::wire::{Along, Opening, Startup, refusal};
-use crate::world::PATIENCE;
 
 /// A running pooler. It ends when it is dropped.
 pub struct Pooler {

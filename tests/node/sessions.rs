@@ -10,7 +10,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 
 use crate::back::{Back, QUIET};
-use crate::clients::{Case, Expected, Load, cases, folder};
+use crate::clients::{Case, Expected, Load, cases};
+use crate::installed::folder;
 use crate::load::{MANY, send};
 use crate::pooler::Limit;
 use crate::release::{Release, turn};
