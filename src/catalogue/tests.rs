@@ -164,7 +164,7 @@ fn effects_of_url_parameters() {
     let all = Catalogue::builtin();
     let effect = |name: &str, parameter: &str| all.effect(client(name), parameter);
     assert_eq!(effect("mlflow", "pool_size"), Effect::Fatal);
-    assert_eq!(effect("prefect", "timeout"), Effect::Fatal);
+    assert_eq!(effect("prefect", "timeout"), Effect::Unrelated);
     assert_eq!(effect("sqlalchemy", "connect_timeout"), Effect::Unrelated);
     assert_eq!(effect("sqlalchemy", "application_name"), Effect::Unrelated);
     assert_eq!(effect("sqlalchemy-async", "application_name"), Effect::Fatal);
