@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// How certain an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Evidence {
-    /// Run against a real server and counted in `pg_stat_activity`.
+    /// Run against a real server by `tests/clients`, and its sessions counted.
     Measured,
     /// Read in the source of the version named, not run.
     Read,

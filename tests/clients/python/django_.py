@@ -1,8 +1,13 @@
-"""Django, its database from a URL by dj-database-url. As a program, or served as `django_:app`."""
+"""Django, its database from a URL by dj-database-url. As a program, or served as `django_:app`.
+
+Its argument is another way to a database: `plain` settings, those with a `pool`, or django-environ (`environ`).
+"""
 import os
+import sys
 
 import dj_database_url
 import django
+import environ
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
@@ -28,10 +33,19 @@ def health(_request):
     return HttpResponse("up")
 
 
+def database(way):
+    if way == "environ":
+        return environ.Env().db("DATABASE_URL")
+    if way in ("plain", "pool"):
+        parts = dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=0)
+        return parts | {"OPTIONS": {"pool": True} if way == "pool" else {}}
+    return dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=0)
+
+
 urlpatterns = [path("", view), path("health", health)]
 settings.configure(
     ALLOWED_HOSTS=["*"],
-    DATABASES={"default": dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=0)},
+    DATABASES={"default": database(sys.argv[-1])},
     ROOT_URLCONF="django_",
     SECRET_KEY="of a test",
 )
