@@ -65,7 +65,10 @@ pub fn others() -> Vec<Case> {
         case("deadpool", "{clients}/rust deadpool"),
         sized("deadpool-env", "{clients}/rust deadpool-env", 3),
         case("sqlx", "{clients}/rust sqlx"),
-        Case { url: "jdbc:postgresql://{at}", ..case("hikaricp", "java -cp {clients}/java:{clients}/java/* Hikari") },
+        Case {
+            url: "jdbc:postgresql://{at}",
+            ..case("hikaricp", "{clients}/jre/bin/java -cp {clients}/java:{clients}/java/* Hikari")
+        },
         sized("activerecord", "ruby {here}/ruby/activerecord.rb", 2),
     ]
 }
