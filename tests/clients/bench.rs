@@ -119,7 +119,7 @@ impl Place<'_> {
     /// its queries succeed where that is asked for.
     async fn sessions(&self, container: &Container, least: u64, all_succeed: bool) -> u64 {
         let (pooler, name) = (&self.bench.pooler, self.case.client);
-        pooler.forget_peaks(&self.database);
+        pooler.count_anew(&self.database);
         let gate = self.gate().await;
         let lock = |tables: &str| format!("begin; lock table {tables} in access exclusive mode");
         if matches!(self.case.load, Load::OfItsOwn | Load::Tasks(_)) {
@@ -128,12 +128,12 @@ impl Place<'_> {
         let mut process = Process::start(container, &self.redis.url());
         match &self.case.load {
             Load::OfItsOwn => {}
-            Load::Tasks(program) => load::tasks(program, &self.redis.url()),
+            Load::Tasks(program) => load::tasks(&[program], &self.redis.url()),
             Load::Http { ready, requests, tables } => {
                 load::until_ready(HOST, self.port, ready).await;
                 load::once(HOST, self.port, requests).await;
                 gate.batch_execute(&lock(tables)).await.expect("locked");
-                load::flood(HOST, self.port, requests).await;
+                load::flood(HOST, self.port, requests, load::MANY).await;
             }
         }
         let what = format!("{name} opens {least} sessions");
@@ -155,7 +155,7 @@ impl Place<'_> {
     /// Sends requests without end, for workers that were not up when the first came.
     async fn more(&self) {
         while let Load::Http { requests, .. } = &self.case.load {
-            load::flood(HOST, self.port, requests).await;
+            load::flood(HOST, self.port, requests, load::MANY).await;
         }
         std::future::pending::<()>().await;
     }

@@ -5,8 +5,9 @@ use std::path::Path;
 use kube::api::DynamicObject;
 use serde_json::json;
 
-use crate::clients::{IMAGE, folder, mounted, variables};
+use crate::clients::{IMAGE, mounted, variables};
 use crate::cluster::Cluster;
+use crate::installed::folder;
 
 /// What a machine without images, registries and Supabase must replace in a manifest, and nothing else: an image, by what
 /// it would hold, which a command finds by its PATH. (And probes that come every second, since waiting is all that ten would
