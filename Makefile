@@ -12,8 +12,9 @@ demo: ## Watch it work on a real Kubernetes, in a minute; KEEP=1 leaves it runni
 	@tests/prepare demo
 	@tests/demo/demo $(if $(KEEP),--keep)
 
-test: ## Run every level of the tests: values, every measured client, a real cluster, a real node; with CI=true a minute of fuzzing too
+test: ## Run every level of the tests: the model, values, every measured client, a real cluster, a real node; with CI=true a minute of fuzzing too
 	@tests/prepare test
+	cargo test --locked --release --no-default-features --test model -- --nocapture --test-threads=1
 	PATH="$$(tests/cluster/cluster bin):$$PATH" cargo test --locked --no-fail-fast
 	$(if $(CI),tests/fuzz/run 60)
 

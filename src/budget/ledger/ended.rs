@@ -82,8 +82,14 @@ impl PodSeen {
 /// What was heard of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeSeen {
-    /// Its kubelet renewed its Lease then.
-    Renewed(Moment),
+    /// Its kubelet has renewed its Lease without a gap from one moment to the other. A single renewal proves nothing: a
+    /// node that was cut off renews first, and kills what the API forgot afterwards.
+    Steady {
+        /// The first renewal after a gap.
+        from: Moment,
+        /// The last one.
+        to: Moment,
+    },
     /// Nothing, or it is gone.
     Silent,
 }

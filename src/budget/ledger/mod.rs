@@ -15,6 +15,7 @@
 
 pub mod adoption;
 pub mod ended;
+pub mod quarantine;
 pub mod queue;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use super::claim::Source;
 use super::connections::Connections;
 use adoption::Adopted;
 use ended::{Ended, NodeSeen};
+pub use quarantine::{Quarantined, Wait};
 
 /// A pod's UID, or the key of an entry that no pod is behind.
 pub type Uid = Arc<str>;
@@ -100,21 +102,6 @@ pub struct Entry {
     pub since: Moment,
     /// When it ends by itself.
     pub until: Option<Moment>,
-}
-
-/// An entry whose pod is gone without proof that it ended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Quarantined {
-    /// The entry as it was.
-    pub entry: Entry,
-    /// What was seen, in a sentence.
-    pub why: String,
-    /// Since when it is here.
-    pub since: Moment,
-    /// From when on a node that is heard of proves the end: the kubelet kills what the API forgot.
-    pub killed: Moment,
-    /// When it leaves in any case.
-    pub until: Moment,
 }
 
 /// Why nothing was granted.
@@ -240,8 +227,9 @@ impl Ledger {
     /// Keeps the entry of a pod apart that is gone without proof.
     pub fn quarantine(&mut self, uid: &Uid, why: String, since: Moment, wait: Wait) {
         if let Some(entry) = self.entries.remove(uid) {
-            let (killed, until) = (since.after(wait.killed_after), since.after(wait.at_most.max(wait.killed_after)));
-            self.quarantine.insert(uid.clone(), Quarantined { entry, why, since, killed, until });
+            let until = since.after(wait.at_most);
+            let killed_after = wait.killed_after;
+            self.quarantine.insert(uid.clone(), Quarantined { entry, why, since, killed_after, until });
         }
     }
 
@@ -284,24 +272,6 @@ impl Ledger {
     /// Ceases to grant: its budget leases no more. What is held stays until it ends.
     pub fn cease(&mut self) {
         self.phase = Phase::Adopting;
-    }
-}
-
-/// How long an entry is kept apart, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
-    /// From its pod's vanishing until the kubelet must have killed it and its backends are done: grace and drain.
-    pub killed_after: u32,
-    /// When nothing is heard of the node.
-    pub at_most: u32,
-}
-
-impl Quarantined {
-    /// Whether the pod can hold nothing any more.
-    #[must_use]
-    pub fn is_over(&self, node: NodeSeen, now: Moment) -> bool {
-        let heard = matches!(node, NodeSeen::Renewed(at) if at > self.killed);
-        now >= self.until || heard
     }
 }
 

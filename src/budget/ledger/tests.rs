@@ -65,15 +65,17 @@ fn an_entry_is_kept_apart_until_the_kubelet_must_have_ended_its_pod() {
     };
     let mut ledger = vanished();
     assert_eq!(ledger.grant(uid("b"), entry(1), 4), Err(Refusal::NoRoom), "it may run on");
-    ledger.release(&uid("a"), NodeSeen::Renewed(Moment(1_040)), Moment(1_050));
+    let steady = |from, to| NodeSeen::Steady { from: Moment(from), to: Moment(to) };
+    ledger.release(&uid("a"), steady(0, 1_039), Moment(1_039));
+    ledger.release(&uid("a"), steady(1_500, 1_539), Moment(1_539));
     ledger.release(&uid("a"), NodeSeen::Silent, Moment(1_899));
     assert!(ledger.knows("a"));
     ledger.release(&uid("a"), NodeSeen::Silent, Moment(1_900));
     assert!(!ledger.knows("a"));
 
     let mut ledger = vanished();
-    ledger.release(&uid("a"), NodeSeen::Renewed(Moment(1_041)), Moment(1_050));
-    assert!(!ledger.knows("a"), "its node was heard of after it must have been killed");
+    ledger.release(&uid("a"), steady(0, 1_040), Moment(1_041));
+    assert!(!ledger.knows("a"), "its node has been there for as long as killing takes");
 
     let mut ledger = vanished();
     ledger.seen_alive(&uid("a"));

@@ -1,0 +1,40 @@
+//! Entries of pods that are gone without proof that they ended.
+
+use super::ended::NodeSeen;
+use super::{Entry, Moment};
+
+/// An entry whose pod is gone without proof that it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Quarantined {
+    /// The entry as it was.
+    pub entry: Entry,
+    /// What was seen, in a sentence.
+    pub why: String,
+    /// Since when it is here.
+    pub since: Moment,
+    /// Seconds after which a kubelet that is there has ended it: it kills what the API forgot.
+    pub killed_after: u32,
+    /// When it leaves in any case.
+    pub until: Moment,
+}
+
+/// How long an entry is kept apart, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Until a kubelet that is there has killed its pod, and its backends are done: grace and drain.
+    pub killed_after: u32,
+    /// When nothing is heard of the node.
+    pub at_most: u32,
+}
+
+impl Quarantined {
+    /// Whether the pod can hold nothing any more.
+    #[must_use]
+    pub fn is_over(&self, node: NodeSeen, now: Moment) -> bool {
+        let killed = match node {
+            NodeSeen::Steady { from, to } => to >= self.since.max(from).after(self.killed_after),
+            NodeSeen::Silent => false,
+        };
+        killed || now >= self.until
+    }
+}

@@ -1,0 +1,98 @@
+//! Every interleaving of what dbbudget and the world around it may do, up to a bound: two controllers with views as old as
+//! they like, messages that arrive late or after their sender died, pods that are deleted cleanly and by force, a node that
+//! is cut off and comes back. The steps are those of `src/budget/ledger`, the very functions that the controller calls.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // How tests fail.
+
+mod controller;
+mod explored;
+mod world;
+
+use controller::Mistake;
+use explored::{COUNTED, Explored, FITS};
+use stateright::{Checker, HasDiscoveries, Model};
+use world::{Budget, Misfortunes};
+
+const BUDGET: Budget = Budget { allocatable: 3, share: 2, generation: 1 };
+const NONE: Misfortunes =
+    Misfortunes { crashes: 0, deletions: 1, forced: 0, lost_nodes: 0, budget_changes: 0, ticks: 0 };
+/// One controller and one pod that is gated, and nothing goes wrong.
+const PLAIN: Explored = Explored {
+    mistake: None,
+    controllers: 1,
+    pods: 1,
+    early: None,
+    budget: BUDGET,
+    changed: Budget { allocatable: 1, share: 1, generation: 2 },
+    left: NONE,
+    writes: 3,
+};
+/// A pod that runs before the ledger grants.
+const EARLY: Explored = Explored { early: Some(1), left: Misfortunes { ticks: 2, ..NONE }, writes: 4, ..PLAIN };
+/// Two controllers, and two pods of which only one fits.
+const RACE: Explored =
+    Explored { controllers: 2, pods: 2, writes: 2, left: Misfortunes { deletions: 0, ..NONE }, ..PLAIN };
+const VANISHES: Misfortunes = Misfortunes { forced: 1, lost_nodes: 1, ticks: 4, ..NONE };
+
+/// Explores all of it. Answers whether everything held, and in how many states.
+fn explore(explored: Explored) -> (Vec<&'static str>, usize, usize) {
+    let failed = HasDiscoveries::AnyFailures;
+    let checker = explored.checker().threads(2).finish_when(failed).spawn_bfs().join();
+    let broken = checker.discoveries().into_keys().filter(|name| [FITS, COUNTED].contains(name));
+    (broken.collect(), checker.unique_state_count(), checker.max_depth())
+}
+
+fn holds(what: &str, explored: Explored) {
+    let begun = std::time::Instant::now();
+    let (broken, states, depth) = explore(explored);
+    println!("{what}: {states} states, {depth} deep, {:.1?}", begun.elapsed());
+    assert!(broken.is_empty(), "{what}: {broken:?}");
+    assert!(states > 1_000, "{what}: {states} states are no exploration");
+}
+
+#[test]
+fn pods_that_vanish_with_and_without_their_node() {
+    holds("one pod, forced deletion, a node that is cut off", Explored { left: VANISHES, writes: 4, ..PLAIN });
+}
+
+#[test]
+fn pods_that_ran_before() {
+    holds("a pod that runs before the ledger grants", EARLY);
+    let left = Misfortunes { crashes: 1, ticks: 1, ..NONE };
+    holds("the same with two controllers, one of which crashes", Explored { controllers: 2, left, ..EARLY });
+}
+
+#[test]
+fn two_controllers_race_for_two_pods() {
+    holds("two controllers, two pods", RACE);
+    let left = Misfortunes { budget_changes: 1, deletions: 0, ..NONE };
+    holds("two controllers, one pod, a smaller budget", Explored { pods: 1, left, ..RACE });
+}
+
+#[test]
+fn each_rule_is_needed() {
+    let changes = Misfortunes { budget_changes: 1, ..NONE };
+    let raised = Budget { share: 3, generation: 2, ..BUDGET };
+    let two = Explored { controllers: 2, ..PLAIN };
+    let vanishes = Explored { left: VANISHES, writes: 4, ..PLAIN };
+    for (mistake, explored) in [
+        (Mistake::NoCompareAndSwap, RACE),
+        (Mistake::EntriesChange, Explored { left: changes, ..PLAIN }),
+        (Mistake::NewestClaim, Explored { left: changes, changed: raised, ..PLAIN }),
+        (Mistake::ReleaseAtDeletion, PLAIN),
+        (Mistake::AbsenceFromCache, two),
+        (Mistake::PhaseTrusted, vanishes.clone()),
+        (Mistake::NoQuarantine, vanishes.clone()),
+        (Mistake::OneRenewal, vanishes),
+        (Mistake::BornLeasing, EARLY),
+        (Mistake::EarlyList, EARLY),
+    ] {
+        let (broken, states, depth) = explore(Explored { mistake: Some(mistake), ..explored });
+        println!("without a rule ({mistake:?}): {broken:?} after {states} states, {depth} deep");
+        let uncounted = |name: &&str| name.starts_with("no grant") || name.starts_with("every container");
+        assert!(
+            broken.iter().any(uncounted),
+            "{mistake:?} does no harm: the rule against it is not tested, or not needed"
+        );
+    }
+}
