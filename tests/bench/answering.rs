@@ -63,7 +63,7 @@ impl Webhook {
                 let request = request.body(question).expect("a request");
                 let answer: serde_json::Value = client.request(request).await.expect("an answer");
                 assert_eq!(answer["response"]["allowed"], true);
-                assert_eq!(answer["response"]["patch"].is_string(), path == PODS, "{answer}");
+                assert_eq!(answer["response"]["patch"].is_null(), path != PODS);
                 started.elapsed()
             }));
         }
