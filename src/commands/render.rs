@@ -68,7 +68,10 @@ fn replace(files: &[&(Arc<str>, String)]) -> io::Result<()> {
     let mut ready = Vec::new();
     for (file, text) in files {
         let file = std::fs::canonicalize(&**file)?; // a link stays one
-        let mut new = NamedTempFile::new_in(file.parent().unwrap_or(&file))?;
+        let beside = NamedTempFile::new_in(file.parent().unwrap_or(&file));
+        // What the system says names a file that is none of the user's.
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", file.display(), error.kind()));
+        let mut new = beside.map_err(named)?;
         new.write_all(text.as_bytes())?;
         new.as_file().set_permissions(std::fs::metadata(&file)?.permissions())?;
         ready.push((new, file));
