@@ -112,7 +112,10 @@ impl Standing<'_> {
             1 => "The one pod that runs has its share.".to_owned(),
             n => format!("All {n} pods that run have their share."),
         };
-        said(Truth::True, injected::ALL_PODS, format!("{text}{waits}"))
+        // A share may be given, and nothing carry it into a container.
+        let written = of_rules(&self.assessment.findings, &[Rule::NotInjected]).next();
+        let but = written.map_or(String::new(), |finding| format!(" But {}: {}.", finding.about, finding.message));
+        said(Truth::True, injected::ALL_PODS, format!("{text}{but}{waits}"))
     }
 
     fn now(&self) -> Now {

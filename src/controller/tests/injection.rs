@@ -74,3 +74,16 @@ fn a_webhook_that_is_not_asked_is_said_and_so_is_a_mode_that_overrules() {
     assert_eq!((status.as_str(), reason.as_str()), ("False", "NotActive"));
     assert!(message.contains("--mode observe"), "{message}");
 }
+
+#[test]
+fn a_share_that_is_carried_nowhere_is_told_beside_those_that_are() {
+    let mut view = View::default();
+    let mut spec = spec("Inject");
+    let url = json!([{"env": "DATABASE_URL", "parameters": [{"name": "maxsize", "quantity": "Limit"}]}]);
+    spec["workloads"][0]["containers"][0]["engines"][0]["inject"] = json!({"url": url});
+    put_budget(&mut view, &spec);
+    deploy(&mut view, "shop", "api", 1);
+    let (status, reason, message) = of_budget(&view, "Injected");
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "AllPods"));
+    assert!(message.contains(" But Deployment shop/api: ") && message.contains("runs as it is written"), "{message}");
+}
