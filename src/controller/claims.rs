@@ -3,15 +3,27 @@
 use jiff::Timestamp;
 
 use super::conditions::{Said, Truth, conditions};
-use super::decide::{Outcome, Update, before};
 use super::rows::Row;
 use super::standing::conflicted;
+use super::update::{Update, before};
 use crate::api::conditions::{Type, fit, ready};
-use crate::api::parse::{Name, unknown_clients};
+use crate::api::parse::{Budget, Name, unknown_clients};
 use crate::api::status::{ClaimStatus, WorkloadStatus};
 use crate::assess::{About, Assessment, Rule};
 use crate::cluster::view::{Stored, View};
 use crate::cluster::write::{Kind, Object};
+
+/// A budget as far as its claims need to know.
+pub enum Outcome<'a> {
+    /// There is none of this name.
+    Missing,
+    /// Nobody can make sense of it.
+    Invalid,
+    /// Its numbers are not known yet.
+    Pending(&'a [String]),
+    /// What fits.
+    Assessed(&'a Budget, &'a Assessment, &'a [Row], &'a [Said]),
+}
 
 /// The status of every claim that names a budget.
 #[must_use]

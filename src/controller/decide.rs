@@ -1,18 +1,17 @@
 //! What a budget's status, and that of its claims, should say. Pure: a view and the time go in.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::claims;
+use super::claims::{self, Outcome};
 use super::conditions::{Said, Truth, conditions};
 use super::restarts::{self, Due};
 use super::rows::{Row, number, rows};
-use super::standing::Standing;
+use super::standing::{Mode, Standing};
+use super::update::{Update, before};
 use crate::api::conditions::{Type, fit, ready};
-use crate::api::parse::{Budget, Fault, Name};
+use crate::api::parse::{Fault, Name};
 use crate::api::policy::Headroom as ShownHeadroom;
 use crate::api::status::{BudgetStatus, CapacityStatus, ClaimStatus};
 use crate::assess::assess;
@@ -27,25 +26,6 @@ use crate::workload::Replicas;
 
 /// Rows shown at most.
 const ROWS: usize = 200;
-
-/// A status to be written, if it differs from the one that is stored.
-#[derive(Clone, Debug)]
-pub struct Update<S> {
-    /// Whose.
-    pub object: Object,
-    /// As stored.
-    pub before: Option<S>,
-    /// As it should be.
-    pub status: S,
-}
-
-impl<S: PartialEq> Update<S> {
-    /// Whether there is anything to write.
-    #[must_use]
-    pub fn is_needed(&self) -> bool {
-        self.before.as_ref() != Some(&self.status)
-    }
-}
 
 /// Everything that follows from one look at a budget.
 #[derive(Clone, Debug, Default)]
@@ -62,29 +42,6 @@ pub struct Decision {
     pub restart: Option<Due>,
     /// When to look again though nothing happens.
     pub again: Option<Timestamp>,
-}
-
-/// How this dbbudget was started, as far as it shows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Mode<'a> {
-    /// Whether pods get shares: not with `--mode observe`.
-    pub injects: bool,
-    /// What keeps the webhook from being asked.
-    pub trouble: Option<&'a str>,
-    /// How long a share has to stay the same before pods are restarted for it.
-    pub restart_after: Duration,
-}
-
-/// A budget as far as its claims need to know.
-pub enum Outcome<'a> {
-    /// There is none of this name.
-    Missing,
-    /// Nobody can make sense of it.
-    Invalid,
-    /// Its numbers are not known yet.
-    Pending(&'a [String]),
-    /// What fits.
-    Assessed(&'a Budget, &'a Assessment, &'a [Row], &'a [Said]),
 }
 
 /// Looks at one budget. `waiting`: what is not known yet, in words; nothing is computed before it is.
@@ -142,15 +99,6 @@ fn update(stored: &Stored<BudgetStatus>, status: BudgetStatus) -> Update<BudgetS
         previous.conditions = before(Some(&previous.conditions));
     }
     Update { object, before: previous, status }
-}
-
-/// Conditions as they are stored, without those of others, in our order.
-#[must_use]
-pub fn before(stored: Option<&[Condition]>) -> Vec<Condition> {
-    let place = |c: &Condition| super::conditions::OURS.iter().position(|about| about.as_str() == c.type_);
-    let mut ours: Vec<_> = stored.unwrap_or_default().iter().filter_map(|c| Some((place(c)?, c.clone()))).collect();
-    ours.sort_by_key(|(place, _)| *place);
-    ours.into_iter().map(|(_, c)| c).collect()
 }
 
 /// What is wrong with a spec.

@@ -9,7 +9,7 @@
 //! | [`standing`] | what do the budget's conditions say? |
 //! | [`claims`] | and those of its claims? |
 //! | [`sentences`] | in which words? |
-//! | [`conditions`] | since when? |
+//! | [`conditions`], [`update`] | since when, and is there anything to write? |
 //! | [`events`] | which changes are worth an event? |
 //! | [`queue`] | which budget is looked at when? |
 //! | [`watches`] | what is watched? |
@@ -24,6 +24,7 @@ pub mod restarts;
 pub mod rows;
 pub mod sentences;
 pub mod standing;
+pub mod update;
 pub mod watches;
 
 #[cfg(test)]

@@ -10,8 +10,10 @@ use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::decide::{Decision, Mode, Update, decide};
+use super::decide::{Decision, decide};
 use super::events::{notes, overridden};
+use super::standing::Mode;
+use super::update::Update;
 use crate::api::conditions::PERMANENT;
 use crate::api::parse::Name;
 use crate::cluster::view::item::{self, Item};

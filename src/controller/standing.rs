@@ -1,9 +1,9 @@
 //! How a budget stands: its sums, and what its conditions say.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::conditions::{Said, Truth};
-use super::decide::Mode;
 use super::rows::Row;
 use super::sentences::{self, Now};
 use crate::api::conditions::{Type, fit, injected, observed, ready};
@@ -15,6 +15,17 @@ use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
 use crate::budget::fit::{Standing as Verdict, Verdict as Dividing, standing};
 use crate::cluster::answers::ProbeError;
+
+/// How this dbbudget was started, as far as it shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mode<'a> {
+    /// Whether pods get shares: not with `--mode observe`.
+    pub injects: bool,
+    /// What keeps the webhook from being asked.
+    pub trouble: Option<&'a str>,
+    /// How long a share has to stay the same before pods are restarted for it.
+    pub restart_after: Duration,
+}
 
 /// What a budget's conditions are computed from.
 pub struct Standing<'a> {

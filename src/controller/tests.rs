@@ -5,7 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
-use super::decide::{Decision, Mode, decide};
+use super::decide::{Decision, decide};
+use super::standing::Mode;
 use crate::api::parse::Name;
 use crate::cluster::view::View;
 use crate::cluster::view::item;

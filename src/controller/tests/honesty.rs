@@ -7,7 +7,8 @@ use super::{deploy, deploy_with, look, object, of_budget, put_budget, rds, said,
 use crate::api::parse::Name;
 use crate::cluster::view::sources::{Scope, Source, State, Watch};
 use crate::cluster::view::{View, item};
-use crate::controller::decide::{Mode, decide};
+use crate::controller::decide::decide;
+use crate::controller::standing::Mode;
 
 fn deployments() -> Source {
     Source::Workloads { group: "apps".into(), kind: "Deployment".into() }

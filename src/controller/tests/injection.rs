@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::{deploy, look, of_budget, put_budget, rds, said, spec, start};
 use crate::cluster::view::{View, item};
-use crate::controller::decide::{Mode, decide};
+use crate::controller::decide::decide;
+use crate::controller::standing::Mode;
 
 /// A pod of `api` that was born with this limit.
 fn start_with(view: &mut View, limit: u32) {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::{object, rds, spec, start, workload};
 use crate::api::status::{BudgetStatus, Restart};
 use crate::cluster::view::{View, item};
-use crate::controller::decide::{Decision, Mode, decide};
+use crate::controller::decide::{Decision, decide};
+use crate::controller::standing::Mode;
 
 const AFTER: Duration = Duration::from_secs(30);
 
