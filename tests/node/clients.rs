@@ -6,7 +6,7 @@ use crate::installed::folder;
 use crate::load::Request;
 
 mod table;
-pub use table::cases;
+pub use table::{MLFLOW, PREFECT, WEB, cases};
 
 /// One client.
 pub struct Case {

@@ -2,7 +2,23 @@
 
 use super::{Case, Expected, Load};
 
-const WEB: Load = Load::Http { port: 8000, ready: "/health", requests: &[("GET", "/", "")] };
+/// What a web server here is asked.
+pub const WEB: Load = Load::Http { port: 8000, ready: "/health", requests: &[("GET", "/", "")] };
+/// What Prefect's server is asked.
+pub const PREFECT: Load = Load::Http {
+    port: 4200,
+    ready: "/api/health",
+    requests: &[("POST", "/api/flows/filter", "{}"), ("POST", "/api/flow_runs/filter", "{}")],
+};
+/// What MLflow's server is asked.
+pub const MLFLOW: Load = Load::Http {
+    port: 5000,
+    ready: "/health",
+    requests: &[
+        ("POST", "/api/2.0/mlflow/experiments/search", "{\"max_results\": 10}"),
+        ("GET", "/api/2.0/mlflow/registered-models/search", ""),
+    ],
+};
 const PSYCOPG2: (&str, &str) = ("DATABASE_URL", "postgresql+psycopg2://{at}");
 
 /// All of them.
@@ -221,11 +237,7 @@ pub fn cases() -> Vec<Case> {
                 ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://{at}"),
                 ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
             ],
-            load: Load::Http {
-                port: 4200,
-                ready: "/api/health",
-                requests: &[("POST", "/api/flows/filter", "{}"), ("POST", "/api/flow_runs/filter", "{}")],
-            },
+            load: PREFECT,
             capacity: 3,
             as_written: Between(5, 31),
             granted: Between(2, 3),
@@ -236,14 +248,7 @@ pub fn cases() -> Vec<Case> {
             claim: "{engines: [{client: mlflow}]}",
             command: &["{clients}/mlflow/bin/mlflow", "server", "--host=0.0.0.0", "--port=5000", "--workers=1"],
             env: &[("MLFLOW_BACKEND_STORE_URI", "postgresql+psycopg2://{at}"), ("MLFLOW_SERVER_ALLOWED_HOSTS", "*")],
-            load: Load::Http {
-                port: 5000,
-                ready: "/health",
-                requests: &[
-                    ("POST", "/api/2.0/mlflow/experiments/search", "{\"max_results\": 10}"),
-                    ("GET", "/api/2.0/mlflow/registered-models/search", ""),
-                ],
-            },
+            load: MLFLOW,
             capacity: 8,
             as_written: Between(5, 34),
             granted: Between(3, 8),

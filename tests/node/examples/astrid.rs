@@ -7,38 +7,16 @@ use super::seen::Seen;
 use super::stack::{Service, Stack};
 use super::{BUDGET, WORKLOADS, granted, held, in_readme, over};
 use crate::back::Back;
-use crate::clients::Load;
+use crate::clients::{self, Load};
 use crate::pooler::Limit;
 use crate::release::{Release, turn};
 use crate::things::{budget_is, condition, status};
 
-pub const API: Service = Service {
-    name: "api",
-    load: Load::Http { port: 8000, ready: "/health", requests: &[("GET", "/", "")] },
-    tables: &["gate"],
-};
+pub const API: Service = Service { name: "api", load: clients::WEB, tables: &["gate"] };
 pub const WORKER: Service = Service { name: "worker", load: Load::Tasks("app.tasks"), tables: &["gate"] };
-pub const PREFECT: Service = Service {
-    name: "prefect",
-    load: Load::Http {
-        port: 4200,
-        ready: "/api/health",
-        requests: &[("POST", "/api/flows/filter", "{}"), ("POST", "/api/flow_runs/filter", "{}")],
-    },
-    tables: &["flow", "flow_run"],
-};
-pub const MLFLOW: Service = Service {
-    name: "mlflow",
-    load: Load::Http {
-        port: 5000,
-        ready: "/health",
-        requests: &[
-            ("POST", "/api/2.0/mlflow/experiments/search", "{\"max_results\": 10}"),
-            ("GET", "/api/2.0/mlflow/registered-models/search", ""),
-        ],
-    },
-    tables: &["mlflow.experiments", "mlflow.registered_models"],
-};
+pub const PREFECT: Service = Service { name: "prefect", load: clients::PREFECT, tables: &["flow", "flow_run"] };
+pub const MLFLOW: Service =
+    Service { name: "mlflow", load: clients::MLFLOW, tables: &["mlflow.experiments", "mlflow.registered_models"] };
 /// MLflow's tables are apart from Prefect's, as both keep the state of their migrations under one name.
 pub const MLFLOW_SCHEMA: &str = "?options=-csearch_path%3Dmlflow";
 

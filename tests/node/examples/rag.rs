@@ -3,16 +3,12 @@
 use super::stack::{Service, Stack};
 use super::{BUDGET, WORKLOADS, granted, held, in_readme};
 use crate::back::Back;
-use crate::clients::Load;
+use crate::clients::WEB;
 use crate::load::ask;
 use crate::pooler::Limit;
 use crate::release::{Release, turn};
 
-const SERVICES: [Service; 1] = [Service {
-    name: "rag-backend",
-    load: Load::Http { port: 8000, ready: "/health", requests: &[("GET", "/", "")] },
-    tables: &["gate"],
-}];
+const SERVICES: [Service; 1] = [Service { name: "rag-backend", load: WEB, tables: &["gate"] }];
 const CAP: Limit = Limit::Session(15);
 
 #[tokio::test(flavor = "multi_thread")]
