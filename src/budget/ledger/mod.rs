@@ -268,11 +268,6 @@ impl Ledger {
         }
         self.phase = Phase::Leasing;
     }
-
-    /// Ceases to grant: its budget leases no more. What is held stays until it ends.
-    pub fn cease(&mut self) {
-        self.phase = Phase::Adopting;
-    }
 }
 
 #[cfg(test)]
