@@ -129,8 +129,8 @@ fn read(secret: &Secret) -> Option<Certificate> {
     Some(Certificate { authorities, chain: text(secret, "tls.crt")?, key: text(secret, "tls.key")? })
 }
 
-/// Takes the next step of the exchange, if one is due, and mends what somebody else changed. A write rests on the version that it was decided on: of two
-/// leaders one is refused, and sees what the other wrote.
+/// Takes the next step of the exchange, if one is due, and mends what somebody else changed. A write rests on the version
+/// that it was decided on: of two leaders one is refused, and sees what the other wrote.
 async fn keep_valid(api: &Api<Secret>, settings: &Settings, stored: Option<&Secret>) -> Result<(), String> {
     let (now, lifetimes) = (Timestamp::now().as_second(), Lifetimes::default());
     let known: Option<State> = stored.and_then(|secret| serde_json::from_str(&text(secret, STATE)?).ok());

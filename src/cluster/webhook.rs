@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::certificate::Certificate;
 use super::one::One;
 use crate::api::policy::FailurePolicy;
+use crate::pod::keys::IS_OURS;
 
 /// How the webhook is registered.
 #[derive(Clone, Debug)]
@@ -93,8 +94,10 @@ pub fn configuration(settings: &Settings, authorities: &str, namespaces: &Namesp
             let (mut pods, mut jobs) = (common("pods", PODS), common("jobs", JOBS));
             pods["rules"] = rule("", "v1", "pods");
             // A pod that is bound to a node never waits for anything. It is looked at where it tells of a share.
-            let concerned = "!has(object.spec.nodeName) || object.spec.nodeName == '' || (has(object.metadata.annotations) \
-                && object.metadata.annotations.exists(k, k == 'dbbudget.dev/shape' || k.contains('.dbbudget.dev/')))";
+            let concerned = format!(
+                "!has(object.spec.nodeName) || object.spec.nodeName == '' || (has(object.metadata.annotations) && \
+                 object.metadata.annotations.exists(k, {IS_OURS}))"
+            );
             pods["matchConditions"] = json!([{"name": "unbound-or-telling", "expression": concerned}]);
             jobs["rules"] = rule("batch", "v1", "jobs");
             let owned = "has(object.metadata.ownerReferences) && object.metadata.ownerReferences.exists(o, o.kind == 'CronJob')";

@@ -1,5 +1,5 @@
-//! What is written to the cluster: the status of budgets and claims, events about them, and restarts of workloads. Each write has a time limit,
-//! and an error says which permission is missing.
+//! What is written to the cluster: the status of budgets and claims, events about them, and restarts of workloads. Each
+//! write has a time limit, and an error says which permission is missing.
 
 pub mod restart;
 

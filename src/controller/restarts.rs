@@ -81,14 +81,15 @@ pub fn plan(standing: &Standing, view: &View, recorded: &[Restart], now: Timesta
     let mut best = None;
     for (key, mut record) in records {
         let workload = &workloads[key];
-        let waits = workload.waits(key, &record, due_at(&record) > now, busy.map(|(busy, _)| busy));
+        let at = due_at(&record);
+        let waits = workload.waits(key, &record, at > now, busy.map(|(busy, _)| busy));
         if waits.is_none() && best.is_none_or(|excess| excess < workload.excess) {
             best = Some(workload.excess);
-            let (at, progress) = (due_at(&record), workload.progress.clone());
+            let progress = workload.progress.clone();
             plan.due = Some(Due { place: plan.records.len(), key: key.clone(), at, progress });
         }
-        if record.at.is_none() && due_at(&record) > now {
-            plan.again = plan.again.into_iter().chain([due_at(&record)]).min();
+        if record.at.is_none() && at > now {
+            plan.again = plan.again.into_iter().chain([at]).min();
         }
         record.message = waits.unwrap_or_else(|| "It is restarted next.".into());
         plan.records.push(record);
@@ -145,9 +146,7 @@ impl Workload<'_> {
 
     /// What it waits for, in a sentence; nothing: it may be restarted now.
     fn waits(&self, key: &Key, record: &Restart, young: bool, busy: Option<&Key>) -> Option<String> {
-        let command = |verb: &str| {
-            format!("kubectl -n {} rollout {verb} {}/{}", key.namespace, key.kind.to_lowercase(), key.name)
-        };
+        let command = |verb: &str| sentences::rollout(verb, &key.kind, &key.namespace, &key.name);
         Some(match (self.progress.state, &record.at) {
             (State::ByHand, _) => {
                 "It does not replace its pods when it is restarted; to size them, delete them.".into()
@@ -159,7 +158,7 @@ impl Workload<'_> {
                 format!("It was restarted, and its new pods do not become available: see {status}. Others wait for it.")
             }
             (State::Settled, Some(_)) => {
-                let again = sentences::restart(&key.kind, &key.namespace, &key.name);
+                let again = command("restart");
                 format!(
                     "It was restarted once for this share, and has pods without it again; to replace them: {again}."
                 )

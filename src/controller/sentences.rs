@@ -247,13 +247,17 @@ fn restarts<'a>(rows: impl Iterator<Item = &'a WorkloadStatus>) -> String {
     list(commands.iter().map(String::as_str), "; ")
 }
 
+/// `kubectl rollout` with a verb.
+#[must_use]
+pub fn rollout(verb: &str, kind: &str, namespace: &str, name: &str) -> String {
+    format!("kubectl -n {namespace} rollout {verb} {}/{name}", kind.to_lowercase())
+}
+
 /// What replaces the pods of a workload.
 #[must_use]
 pub fn restart(kind: &str, namespace: &str, name: &str) -> String {
     match kind {
-        "Deployment" | "StatefulSet" | "DaemonSet" => {
-            format!("kubectl -n {namespace} rollout restart {}/{name}", kind.to_lowercase())
-        }
+        "Deployment" | "StatefulSet" | "DaemonSet" => rollout("restart", kind, namespace, name),
         kind => format!("delete the pods of {kind} {namespace}/{name}"),
     }
 }

@@ -55,6 +55,9 @@ pub fn is_ours(annotation: &str) -> bool {
     annotation == SHAPE || annotation.contains(DOMAIN)
 }
 
+/// The same of `k`, in the language of admission rules.
+pub const IS_OURS: &str = "(k == 'dbbudget.dev/shape' || k.contains('.dbbudget.dev/'))";
+
 /// Whether an annotation's number is one engine's.
 #[must_use]
 pub fn is_of_engine(annotation: &str) -> bool {
