@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Replicas;
-use super::read::{IntOrPercent, part};
+use super::read::{StrategyField, part};
 use crate::budget::rollout::{Portion, Strategy};
 
 /// How a workload stands between two templates.
@@ -37,32 +37,16 @@ pub enum State {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 struct Meta {
     generation: i64,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 struct Spec {
     paused: bool,
-    update_strategy: Option<UpdateStrategy>,
     template: Template,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct UpdateStrategy {
-    r#type: Option<String>,
-    rolling_update: Option<RollingUpdate>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RollingUpdate {
-    partition: Option<i64>,
-    max_surge: Option<IntOrPercent>,
-    max_unavailable: Option<IntOrPercent>,
 }
 
 #[derive(Deserialize, Default)]
@@ -100,7 +84,12 @@ struct Condition {
 }
 
 /// Reads how far a workload is. What cannot be read of it never keeps its numbers from counting.
-pub(super) fn progress(object: &Value, kind: &str, replicas: Replicas, strategy: Strategy) -> Progress {
+pub(super) fn progress(
+    object: &Value,
+    kind: &str,
+    (replicas, strategy): (Replicas, Strategy),
+    update: Option<&StrategyField>,
+) -> Progress {
     if !matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet") {
         return Progress::default();
     }
@@ -111,23 +100,20 @@ pub(super) fn progress(object: &Value, kind: &str, replicas: Replicas, strategy:
         Replicas::Count(n) => n,
         Replicas::PerNode => status.desired_number_scheduled,
     };
-    let by_hand = spec.update_strategy.as_ref().is_some_and(UpdateStrategy::is_by_hand);
     let state = match () {
-        () if by_hand => State::ByHand,
+        () if update.is_some_and(is_by_hand) => State::ByHand,
         () if spec.paused => State::Paused,
         () if status.observed_generation >= meta.generation && status.is_done(kind, wanted) => State::Settled,
         () if status.is_stuck() => State::Stuck,
         () => State::UnderWay,
     };
-    let missing = missing(strategy, spec.update_strategy.as_ref(), wanted);
+    let missing = missing(strategy, update, wanted);
     Progress { state, missing, labels: spec.template.metadata.labels.unwrap_or_default() }
 }
 
-impl UpdateStrategy {
-    fn is_by_hand(&self) -> bool {
-        let partition = self.rolling_update.as_ref().and_then(|r| r.partition);
-        self.r#type.as_deref() == Some("OnDelete") || partition.is_some_and(|p| p > 0)
-    }
+fn is_by_hand(update: &StrategyField) -> bool {
+    let partition = update.rolling_update.as_ref().and_then(|r| r.partition.as_ref()?.as_i64());
+    update.r#type.as_deref() == Some("OnDelete") || partition.is_some_and(|p| p > 0)
 }
 
 impl Status {
@@ -146,7 +132,7 @@ impl Status {
 }
 
 /// Pods that a rollout may take away before their successors are available, by Kubernetes' own rounding.
-fn missing(strategy: Strategy, update: Option<&UpdateStrategy>, wanted: u32) -> u32 {
+fn missing(strategy: Strategy, update: Option<&StrategyField>, wanted: u32) -> u32 {
     match strategy {
         Strategy::Rolling { surge, unavailable } => match (surge.up(wanted), unavailable.down(wanted)) {
             (0, 0) => 1,

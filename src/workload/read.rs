@@ -66,18 +66,20 @@ struct JobTemplate {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct StrategyField {
-    r#type: Option<String>,
-    rolling_update: Option<Rolling>,
+pub(super) struct StrategyField {
+    pub(super) r#type: Option<String>,
+    pub(super) rolling_update: Option<Rolling>,
     canary: Option<Canary>,
     blue_green: Option<Value>,
 }
 
 #[derive(Deserialize, Default, Clone)]
 #[serde(rename_all = "camelCase", default)]
-struct Rolling {
-    max_surge: Option<IntOrPercent>,
-    max_unavailable: Option<IntOrPercent>,
+pub(super) struct Rolling {
+    pub(super) max_surge: Option<IntOrPercent>,
+    pub(super) max_unavailable: Option<IntOrPercent>,
+    /// No pods depend on it, so that it may be whatever its kind makes of it.
+    pub(super) partition: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -169,7 +171,7 @@ pub fn workload_with(object: &Value, default_namespace: &str, maps: &ConfigMaps)
         name: r.name.clone(),
     });
     let (replicas, strategy) = pods(&kind, &spec);
-    let progress = progress(object, &kind, replicas, strategy);
+    let progress = progress(object, &kind, (replicas, strategy), spec.update_strategy.as_ref());
     let (template, pointer) = match &spec.job_template {
         Some(job) => (job.spec.template.as_ref(), "/spec/jobTemplate/spec/template/spec"),
         None => (spec.template.as_ref(), "/spec/template/spec"),
