@@ -43,13 +43,21 @@ impl Asking {
     }
 }
 
-/// Room that is kept for one surging pod, so that rollouts get on.
+/// Room that is kept for a surging pod at its smallest, so that rollouts get on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SurgeRoom {
     /// How much; nothing: none is kept.
     pub size: Connections,
-    /// A surging pod has it now.
-    pub taken: bool,
+    /// What pods have of it that still surge. A pod surges until one that it replaces has left the ledger: if its part
+    /// came back earlier, others would take it before there is anything to take.
+    pub used: Connections,
+}
+
+impl SurgeRoom {
+    /// What is kept of it for surging pods to come.
+    const fn kept(self) -> Connections {
+        self.size.less(self.used)
+    }
 }
 
 /// What a pod is told.
@@ -115,40 +123,36 @@ impl Pot {
         Self { bound, free: bound.less(ledger.held(source)), room, head: None }
     }
 
-    /// What is kept for a surging pod now.
-    fn kept(&self) -> Connections {
-        if self.room.taken { Connections::ZERO } else { self.room.size }
-    }
-
     fn answer(&mut self, one: &Asking) -> Answer {
         let (share, least) = (Connections::from(one.share), Connections::from(one.least));
-        let smallest = if one.surging { least } else { share };
-        let bound = if one.surging { self.bound } else { self.bound.less(self.room.size) };
-        if smallest > bound {
-            let needs = if one.surging { one.least } else { one.share };
+        let may_shrink = one.surging && least <= self.room.size;
+        let (needs, bound) =
+            if may_shrink { (one.least, self.bound) } else { (one.share, self.bound.less(self.room.size)) };
+        if Connections::from(needs) > bound {
             return Answer::Waits(Why::Never { needs, bound }); // and keeps nobody waiting
         }
-        let open = self.free.less(self.kept());
+        let kept = self.room.kept();
+        let open = self.free.less(kept);
         let left = self.head.as_ref().map_or(open, |(_, head)| open.less(*head));
         if one.elsewhere {
-            self.head.get_or_insert((one.uid.clone(), smallest));
+            self.head.get_or_insert((one.uid.clone(), needs.into()));
             return Answer::Waits(Why::Elsewhere);
         }
         if share <= left {
             self.free = self.free.less(share);
             return Answer::Granted(one.share);
         }
-        // The room is kept for exactly this, and nobody who does not surge may have it.
-        if one.surging && !self.room.taken && least <= self.free && (self.head.is_none() || least <= self.kept()) {
+        // The room is kept for exactly this, so nobody who waits is delayed by it.
+        if may_shrink && least <= kept && least <= self.free {
             self.free = self.free.less(least);
-            self.room.taken = true;
+            self.room.used = self.room.used + least;
             return Answer::Granted(one.least);
         }
         let why = match &self.head {
             Some((head, _)) if share <= open => Why::Behind(head.clone()),
             _ => Why::NoRoom { needs: one.share, free: open },
         };
-        self.head.get_or_insert((one.uid.clone(), smallest));
+        self.head.get_or_insert((one.uid.clone(), needs.into()));
         Answer::Waits(why)
     }
 }

@@ -30,7 +30,7 @@ fn waits(name: &str, why: Why) -> (String, Answer) {
     (name.into(), Answer::Waits(why))
 }
 
-const NO_ROOM: SurgeRoom = SurgeRoom { size: Connections::ZERO, taken: false };
+const NO_ROOM: SurgeRoom = SurgeRoom { size: Connections::ZERO, used: Connections::ZERO };
 
 #[test]
 fn a_replacement_comes_first_then_priority_then_the_newest_revision_then_age() {
@@ -53,8 +53,7 @@ fn a_replacement_comes_first_then_priority_then_the_newest_revision_then_age() {
 #[test]
 fn whoever_waits_first_is_not_overtaken() {
     let asking = vec![pod("large", 5, 1), pod("small", 1, 2)];
-    let needs = |needs, free| Why::NoRoom { needs, free: Connections::new(free) };
-    let expected = [waits("large", needs(5, 4)), waits("small", Why::Behind("large".into()))];
+    let expected = [waits("large", no_room(5, 4)), waits("small", Why::Behind("large".into()))];
     assert_eq!(told(&ledger(13, 9), asking, NO_ROOM), expected);
     let asking = vec![pod("large", 5, 1), pod("small", 1, 2)];
     assert_eq!(told(&ledger(13, 7), asking, NO_ROOM), [granted("large", 5), granted("small", 1)]);
@@ -76,21 +75,51 @@ fn what_never_fits_keeps_nobody_waiting() {
     assert_eq!(told(&ledger(13, 9), asking, NO_ROOM), [waits("huge", never), granted("small", 1)]);
 }
 
-#[test]
-fn room_for_one_surging_pod_is_kept_from_others_and_given_once() {
-    let room = |taken| SurgeRoom { size: Connections::new(2), taken };
-    let surging = |name: &str, since| Asking { least: 2, surging: true, ..pod(name, 6, since) };
-    let found =
-        told(&ledger(13, 9), vec![pod("scaled up", 3, 1), surging("new", 2), surging("another", 3)], room(false));
-    let needs = |needs, free| Why::NoRoom { needs, free: Connections::new(free) };
-    assert_eq!(found[0], waits("scaled up", needs(3, 2)));
-    assert_eq!(found[1], granted("new", 2), "its smallest, from the room that is kept for it");
-    assert_eq!(found[2], waits("another", needs(6, 2)), "one at a time");
+/// Room for a surging pod of two connections, of which some are used.
+fn room(used: u64) -> SurgeRoom {
+    SurgeRoom { size: Connections::new(2), used: Connections::new(used) }
+}
 
-    let found = told(&ledger(13, 9), vec![surging("new", 1)], room(true));
-    assert_eq!(found[0], waits("new", needs(6, 4)), "the room is taken");
-    let found = told(&ledger(20, 9), vec![surging("new", 1)], room(false));
-    assert_eq!(found[0], granted("new", 6), "its share, where that fits beside the room");
+fn surging(name: &str, least: u32, since: i64) -> Asking {
+    Asking { least, surging: true, ..pod(name, 6, since) }
+}
+
+const fn no_room(needs: u32, free: u64) -> Why {
+    Why::NoRoom { needs, free: Connections::new(free) }
+}
+
+#[test]
+fn room_for_a_surging_pod_is_kept_from_others_and_given_past_whoever_waits() {
+    let asking = vec![pod("scaled up", 3, 1), surging("new", 2, 2), surging("another", 2, 3)];
+    let found = told(&ledger(13, 9), asking, room(0));
+    assert_eq!(found[0], waits("scaled up", no_room(3, 2)));
+    assert_eq!(found[1], granted("new", 2), "its smallest, from the room that is kept for it");
+    assert_eq!(found[2], waits("another", no_room(6, 2)), "the room is used");
+
+    let found = told(&ledger(13, 9), vec![surging("new", 2, 1)], room(2));
+    assert_eq!(found, [waits("new", no_room(6, 4))], "another one uses it");
+    let found = told(&ledger(20, 9), vec![surging("new", 2, 1)], room(0));
+    assert_eq!(found, [granted("new", 6)], "its share, where that fits beside the room");
+}
+
+#[test]
+fn the_room_is_given_in_parts_and_only_while_it_is_there() {
+    let small = || vec![surging("a", 1, 1), surging("b", 1, 2), surging("c", 1, 3)];
+    let expected = [granted("a", 1), granted("b", 1), waits("c", no_room(6, 0))];
+    assert_eq!(told(&ledger(13, 11), small(), room(0)), expected);
+    let found = told(&ledger(13, 11), vec![surging("large", 2, 1), surging("small", 1, 2)], room(1));
+    assert_eq!(found, [waits("large", no_room(6, 1)), granted("small", 1)], "it fits what is left of the room");
+    let found = told(&ledger(13, 12), vec![surging("new", 2, 1)], room(0));
+    assert_eq!(found, [waits("new", no_room(6, 0))], "facts may fill the room");
+}
+
+#[test]
+fn what_neither_fits_the_room_nor_beside_it_keeps_nobody_waiting() {
+    let never = |needs, bound| Why::Never { needs, bound: Connections::new(bound) };
+    let asking = vec![Asking { share: 12, ..surging("large", 3, 1) }, pod("small", 1, 2)];
+    assert_eq!(told(&ledger(13, 9), asking, room(0)), [waits("large", never(12, 11)), granted("small", 1)]);
+    let large = Asking { share: 12, ..surging("large", 2, 1) };
+    assert_eq!(told(&ledger(13, 9), vec![large], room(0)), [granted("large", 2)]);
 }
 
 #[test]
