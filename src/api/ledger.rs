@@ -65,6 +65,10 @@ pub struct DatabaseLedgerSpec {
     pub reserve: i32,
     /// Generation of the budget that allocatable and reserve come from; a write based on an older one is refused.
     pub budget_generation: i64,
+    /// UID of that budget: another one of its name begins by adopting.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub budget_uid: String,
     /// Sum of the connections of all entries and of the quarantine, both sources.
     #[serde(default)]
     #[schemars(range(min = 0))]
@@ -147,8 +151,16 @@ pub struct Quarantined {
     /// What was seen, in a sentence.
     #[schemars(length(max = 500))]
     pub why: String,
+    /// The node that it ran on, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub node: Option<String>,
     /// Since when it is here.
     pub since: Time,
+    /// Seconds after which a kubelet that renews its node's Lease without a gap has ended it.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub killed_after: i32,
     /// When it leaves, unless the pod is seen alive.
     pub until: Time,
 }

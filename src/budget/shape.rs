@@ -138,13 +138,21 @@ pub struct Split {
     pub overflow: u32,
 }
 
+impl Split {
+    /// Divides a limit: this much of it in a hundred is overflow.
+    #[must_use]
+    pub fn of(limit: u32, overflow_percent: u8) -> Self {
+        let percent = u64::from(overflow_percent.min(99));
+        let overflow = u32::try_from(u64::from(limit) * percent / 100).unwrap_or(0);
+        Self { pool: limit - overflow, overflow }
+    }
+}
+
 impl Engine {
     /// Divides a limit into pool and overflow.
     #[must_use]
     pub fn split(&self, limit: u32) -> Split {
-        let percent = u64::from(self.overflow_percent.min(99));
-        let overflow = u32::try_from(u64::from(limit) * percent / 100).unwrap_or(0);
-        Split { pool: limit - overflow, overflow }
+        Split::of(limit, self.overflow_percent)
     }
 
     const fn is_certain_as_written(&self) -> bool {

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod certificate;
+pub mod confirm;
 pub mod lease;
 mod one;
 pub mod postgres;

@@ -133,7 +133,8 @@ fn client_config(address: &Address, authorities: &str, path: &str) -> Value {
 }
 
 /// Keeps the configuration as it should be while this replica leads, and as it is while nobody knows what it should be:
-/// `namespaces` are nothing until all budgets are known. `trouble` is told what stands in the way.
+/// `namespaces` are nothing until all budgets are known. `registered` is told which ones are; `trouble` what stands in
+/// the way.
 ///
 /// # Errors
 /// When what tells it of namespaces, certificates or the election ends.
@@ -143,6 +144,7 @@ pub async fn run(
     mut leader: watch::Receiver<bool>,
     mut namespaces: watch::Receiver<Option<Arc<Namespaces>>>,
     mut certificate: watch::Receiver<Option<Arc<Certificate>>>,
+    registered: watch::Sender<Option<Arc<Namespaces>>>,
     trouble: impl Fn(Option<String>),
 ) -> Result<(), Error> {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client);
@@ -156,6 +158,7 @@ pub async fn run(
         let shown = certificate.borrow_and_update().clone();
         if let Some(wanted) = wanted.filter(|_| leads && look.is_none_or(|at| at <= Instant::now())) {
             look = registration.bring_about(&wanted, shown.as_deref()).await.then(|| Instant::now() + RETRY);
+            registered.send_replace(registration.is_written().then_some(wanted));
         }
         tokio::select! {
             stored = stored.next() => match stored {
@@ -188,6 +191,12 @@ struct Registration<T> {
 impl<T: Fn(Option<String>)> Registration<T> {
     fn say(&self, sentence: Option<String>) {
         (self.trouble)(sentence.map(|sentence| format!("the webhook is not registered: {sentence}")));
+    }
+
+    /// Whether what is stored is what was written last.
+    fn is_written(&self) -> bool {
+        let version = self.stored.as_ref().and_then(|c| c.metadata.resource_version.clone());
+        self.written.as_ref().is_some_and(|(_, of)| *of == version)
     }
 
     /// Writes or removes it where that is needed. Answers whether to try again later.

@@ -1,7 +1,10 @@
-//! What is written to the cluster: the status of budgets and claims, events about them, and restarts of workloads. Each
-//! write has a time limit, and an error says which permission is missing.
+//! What is written to the cluster: the status of budgets and claims, events about them, ledgers, what they grant to pods,
+//! and restarts of workloads. Each write has a time limit, and an error says which permission is missing.
 
+pub mod ledger;
+pub mod pod;
 pub mod restart;
+pub mod rules;
 
 use std::time::Duration;
 

@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
 use crate::admission::server::listen;
+use crate::budget::ledger::adoption::SETTLE;
 use parts::{Listeners, Parts};
 
 /// The API server sends a bookmark on every watch each minute or so; a connection that is silent for this long is dead.
@@ -46,6 +47,10 @@ pub struct Args {
     /// Seconds that a share has to stay the same before `restart: Rolling` replaces pods for it
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub restart_after: u32,
+    /// Seconds between the moment when all replicas of the webhook make pods wait and the list that a ledger begins with.
+    /// Fewer are safe only where a change of the webhook reaches every API server within them
+    #[arg(long, value_name = "SECONDS", default_value_t = SETTLE)]
+    pub adopt_after: u32,
     /// How pods get their shares as they are created
     #[command(flatten)]
     pub webhook: Webhook,

@@ -69,7 +69,7 @@ fn numbers(rows: &[&Row]) -> ClaimStatus {
         allocated: sum(|r| r.allocated),
         wanted: sum(|r| r.wanted),
         held: sum(|r| r.held),
-        waiting: Some(0),
+        waiting: Some(rows.iter().map(|row| row.shown.waiting).sum()),
         workloads: rows.iter().map(|r| r.shown.clone()).collect(),
         ..ClaimStatus::default()
     }

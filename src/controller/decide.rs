@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::claims::{self, Outcome};
 use super::conditions::{Said, Truth, conditions};
+use super::leases::ledgers::Kept;
 use super::restarts::{self, Due};
 use super::rows::{Row, number, rows};
 use super::standing::{Mode, Standing};
@@ -64,7 +65,7 @@ pub fn decide(view: &View, name: &Name, waiting: &[String], mode: Mode, now: Tim
         return Decision { budget: Some(update(stored, status)), claims, ..Decision::default() };
     }
     let assessment = assess(budget, view.snapshot());
-    let rows = rows(budget, &assessment, view, mode.injects);
+    let rows = rows(budget, &assessment, view, &mode);
     let forbidden: BTreeSet<String> = view.forbidden(name).into_iter().map(|(_, sentence)| sentence).collect();
     let standing = Standing {
         budget,
@@ -133,12 +134,13 @@ fn numbers(standing: &Standing) -> BudgetStatus {
         peak: number(fit.total.peak),
         surge_reserve: number(fit.surge_reserve),
         held: number(held).filter(|_| standing.sees_pods()),
-        waiting: Some(0),
+        waiting: Some(standing.mode.kept.map_or(0, Kept::asked)),
         free: capacity
             .filter(|_| held != Connections::UNBOUNDED && standing.sees_pods())
             .map(|c| c.allocatable().minus(held)),
         claims: i64::try_from(rows.len()).ok(),
-        waiting_pods: Some(0),
+        waiting_pods: Some(standing.mode.kept.map_or(0, |kept| i64::try_from(kept.waiting.len()).unwrap_or(i64::MAX))),
+        queue: standing.mode.kept.map(Kept::queue).unwrap_or_default(),
         workloads: largest(rows),
         ..BudgetStatus::default()
     }

@@ -9,8 +9,10 @@
 //! | [`standing`] | what do the budget's conditions say? |
 //! | [`claims`] | and those of its claims? |
 //! | [`sentences`] | in which words? |
+//! | [`settings`] | how does it run, and what is it told? |
 //! | [`conditions`], [`update`] | since when, and is there anything to write? |
 //! | [`events`] | which changes are worth an event? |
+//! | [`leases`] | who holds which connections, and who waits? |
 //! | [`queue`] | which budget is looked at when? |
 //! | [`watches`] | what is watched? |
 
@@ -18,11 +20,13 @@ pub mod claims;
 pub mod conditions;
 pub mod decide;
 pub mod events;
+pub mod leases;
 pub mod queue;
 pub mod reconcile;
 pub mod restarts;
 pub mod rows;
 pub mod sentences;
+pub mod settings;
 pub mod standing;
 pub mod update;
 pub mod watches;
@@ -42,58 +46,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::api::parse::Name;
-use crate::cluster::answers::{Answers, Wanted};
 use crate::cluster::view::follow::{Follower, PATIENCE};
 use crate::cluster::view::locate::Definitions;
 use crate::cluster::view::{Notice, Shared};
-use crate::cluster::webhook::Namespaces;
 use crate::cluster::write::Writer;
 use crate::serve::health::Readiness;
 use crate::serve::metrics::Metrics;
 use queue::Queue;
+pub use settings::{Ports, Settings};
 use reconcile::{Context, Failure, reconcile};
 use watches::Watches;
-
-/// How the controller runs.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Namespaces that it is confined to; nothing: all.
-    pub namespaces: Option<Vec<String>>,
-    /// Whether pods get shares; with `--mode observe` nothing is written but status and events.
-    pub injects: bool,
-    /// The first pause between two looks at one budget while changes keep coming.
-    pub debounce: Duration,
-    /// How long a share has to stay the same before pods are restarted for it.
-    pub restart_after: Duration,
-    /// Tells this replica from others in events.
-    pub instance: Option<String>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            namespaces: None,
-            injects: true,
-            debounce: Duration::from_millis(100),
-            restart_after: Duration::from_secs(30),
-            instance: None,
-        }
-    }
-}
-
-/// What other parts tell the controller, and what it tells them.
-pub struct Ports {
-    /// Whether this replica leads.
-    pub leader: watch::Receiver<bool>,
-    /// What servers answered.
-    pub answers: Answers,
-    /// Which servers are to be asked.
-    pub wanted: watch::Sender<Arc<Vec<Wanted>>>,
-    /// Namespaces whose pods get shares; nothing until all budgets are known.
-    pub namespaces: watch::Sender<Option<Arc<Namespaces>>>,
-    /// What keeps the webhook from being asked.
-    pub webhook_trouble: watch::Receiver<Option<String>>,
-}
 
 /// Why the controller ended before it was told to.
 #[derive(Debug, Error)]
@@ -132,6 +94,8 @@ pub async fn run(
         injects: settings.injects,
         restart_after: settings.restart_after,
         webhook_trouble: ports.webhook_trouble.clone(),
+        ledgers: ports.ledgers.clone(),
+        wake_leases: ports.wake_leases.clone(),
     };
     let leads = *context.leader.borrow();
     let controller = Controller {
@@ -182,6 +146,7 @@ impl Controller {
                     let answers = self.ports.answers.borrow_and_update().clone();
                     self.context.shared.change(|view| view.put_answers(answers));
                 }
+                Some(name) = self.ports.ledger_changes.recv() => self.queue.add([name].into(), Instant::now()),
                 changed = self.ports.webhook_trouble.changed() => {
                     changed.map_err(|_| Error::Ended("the part that registers the webhook"))?;
                     self.queue.add(self.context.shared.read().all_budgets(), Instant::now());

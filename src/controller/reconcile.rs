@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde::Serialize;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::decide::{Decision, decide};
 use super::events::{notes, overridden};
+use super::leases::ledgers::Ledgers;
 use super::standing::Mode;
 use super::update::Update;
 use crate::api::conditions::PERMANENT;
@@ -41,6 +42,10 @@ pub struct Context {
     pub restart_after: Duration,
     /// What keeps the webhook from being asked.
     pub webhook_trouble: watch::Receiver<Option<String>>,
+    /// The ledgers as they were last written.
+    pub ledgers: Arc<Ledgers>,
+    /// Budgets whose published numbers changed.
+    pub wake_leases: mpsc::UnboundedSender<Name>,
 }
 
 /// Why a look did not end well.
@@ -96,7 +101,8 @@ pub async fn reconcile(context: &Context, name: &Name, tries: u32) -> Result<Opt
         let waiting = gather(&view, name, tries)?;
         let trouble = context.webhook_trouble.borrow().clone();
         let (injects, restart_after) = (context.injects, context.restart_after);
-        let mode = Mode { injects, trouble: trouble.as_deref(), restart_after };
+        let kept = context.ledgers.of(name);
+        let mode = Mode { injects, trouble: trouble.as_deref(), restart_after, kept: kept.as_deref() };
         (decide(&view, name, &waiting, mode, Timestamp::now()), waiting)
     };
     if let Some(depends) = decision.depends_on_nodes
@@ -219,7 +225,16 @@ async fn write<S: Serialize>(
         Err(_) => {}
     }
     let item = read(written?);
+    let leasing = match &item {
+        Item::Budget(budget) => Some(&budget.name),
+        Item::Claim(claim) => Some(&claim.budget),
+        _ => None,
+    };
+    let leasing = leasing.cloned();
     context.shared.change(|view| view.wrote(item));
+    if let Some(name) = leasing {
+        let _ = context.wake_leases.send(name); // nobody receives with --mode observe
+    }
     for note in notes {
         tell(context, object, &note).await;
     }

@@ -4,6 +4,8 @@ mod absent;
 
 use std::collections::BTreeSet;
 
+use super::leases::ledgers::Kept;
+use super::standing::Mode;
 use crate::api::parse::{Budget, Name};
 use crate::api::policy::Enforcement;
 use crate::api::status::{EngineStatus, LoweredStatus, TargetStatus, WorkloadStatus};
@@ -58,13 +60,13 @@ fn whole(n: u64) -> i64 {
 
 /// All rows: workloads that exist in the order of the claims, then targets that do not.
 #[must_use]
-pub fn rows(budget: &Budget, assessment: &Assessment, view: &View, injects: bool) -> Vec<Row> {
+pub fn rows(budget: &Budget, assessment: &Assessment, view: &View, mode: &Mode) -> Vec<Row> {
     let Assessment { claims, fit, findings, .. } = assessment;
     let drawn = claims.drawings.iter().zip(&claims.claims).zip(&fit.rows);
     let shared = budget.enforcement != Enforcement::Observe;
-    let injects = injects && shared;
+    let injects = mode.injects && shared;
     let row = |((drawing, claim), share): ((_, _), _)| {
-        let held = held(&budget.name, drawing, claim, share, view);
+        let held = held(&budget.name, drawing, claim, share, (view, mode.kept));
         row(drawing, claim, (share, shared), findings, &held, injects)
     };
     let mut rows: Vec<Row> = drawn.map(row).collect();
@@ -77,13 +79,21 @@ pub fn rows(budget: &Budget, assessment: &Assessment, view: &View, injects: bool
 struct Held {
     holding: Holding,
     connections: Connections,
+    waiting: i64,
     escaped: u64,
     outdated: u64,
     behind: u64,
 }
 
-/// Each pod by what it was born with. A pod that has nothing of this claim runs as it is written.
-fn held(budget: &Name, drawing: &Drawing, claim: &Claim, share: &Share, view: &View) -> Held {
+/// Each pod by what it was born with, or by its entry in the ledger. A pod that has nothing of this claim runs as it is
+/// written.
+fn held(
+    budget: &Name,
+    drawing: &Drawing,
+    claim: &Claim,
+    share: &Share,
+    (view, kept): (&View, Option<&Kept>),
+) -> Held {
     let (budget, id) = (budget.to_string(), claim.id.to_string());
     let given: Vec<(&str, &str, Option<u32>)> = claim
         .shape
@@ -100,7 +110,12 @@ fn held(budget: &Name, drawing: &Drawing, claim: &Claim, share: &Share, view: &V
         let (escaped, outdated) = (born.is_none(), born.is_some_and(|born| born.limits().collect::<Vec<_>>() != given));
         all.escaped += u64::from(escaped);
         all.outdated += u64::from(outdated);
-        all.behind += u64::from((escaped || outdated) && !holder.terminating);
+        all.behind += u64::from((escaped || outdated) && !holder.terminating());
+    }
+    if let Some(kept) = kept {
+        let entries = view.pods().of(&drawing.key).filter_map(|pod| kept.ledger.entries().get(&pod.uid));
+        all.connections = entries.map(|entry| Connections::from(entry.connections)).sum();
+        all.waiting = kept.asked_by(&id);
     }
     all
 }
@@ -113,7 +128,7 @@ fn row(
     held: &Held,
     injects: bool,
 ) -> Row {
-    let Held { holding, connections, escaped, outdated, behind } = *held;
+    let Held { holding, connections, waiting, escaped, outdated, behind } = *held;
     let shown = WorkloadStatus {
         name: claim.id.name.clone(),
         namespace: claim.id.namespace.clone(),
@@ -128,7 +143,7 @@ fn row(
         allocated: number(share.allocated),
         wanted: number(share.wanted),
         held: number(connections),
-        waiting: 0,
+        waiting,
         message: message(drawing, holding, findings),
         ..given(drawing, claim, share, shared)
     };

@@ -192,17 +192,6 @@ pub fn overruled(enforcement: Enforcement) -> String {
     )
 }
 
-/// What Lease does not do yet.
-#[must_use]
-pub fn waits_for_nothing(enforcement: Enforcement) -> &'static str {
-    match enforcement {
-        Enforcement::Lease => {
-            " In this version enforcement Lease sizes pods as Inject does; none waits until its connections are free."
-        }
-        Enforcement::Observe | Enforcement::Inject => "",
-    }
-}
-
 /// Pods that were born without a share.
 #[must_use]
 pub fn escaped<'a>(

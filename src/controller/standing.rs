@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::conditions::{Said, Truth};
+use super::leases::ledgers::Kept;
 use super::rows::Row;
 use super::sentences::{self, Now};
 use crate::api::conditions::{Type, fit, injected, observed, ready};
@@ -25,6 +26,8 @@ pub struct Mode<'a> {
     pub trouble: Option<&'a str>,
     /// How long a share has to stay the same before pods are restarted for it.
     pub restart_after: Duration,
+    /// Its ledger, where it leases.
+    pub kept: Option<&'a Kept>,
 }
 
 /// What a budget's conditions are computed from.
@@ -60,6 +63,9 @@ impl Standing<'_> {
     }
 
     fn held_from(&self, source: Source) -> Connections {
+        if let Some(kept) = self.mode.kept {
+            return kept.ledger.held(source);
+        }
         self.rows.iter().filter(|row| row.source == source).map(|row| row.held).sum()
     }
 
@@ -67,7 +73,9 @@ impl Standing<'_> {
     #[must_use]
     pub fn conditions(&self) -> Vec<Said> {
         let mut said = vec![self.ready(), self.within_capacity(), self.injected(), self.observed()];
+        said.extend(self.mode.kept.and_then(Kept::over_committed));
         said.extend(self.rollout_blocked());
+        said.extend(self.mode.kept.and_then(Kept::granted_not_started));
         said.extend(conflicted(self.assessment.findings.iter()));
         said
     }
@@ -105,7 +113,7 @@ impl Standing<'_> {
         let number = |of: fn(&Row) -> u64| self.rows.iter().map(of).sum::<u64>();
         let (pods, escaped, outdated) = (number(|r| r.pods), number(|r| r.escaped), number(|r| r.outdated));
         let affected = |of: fn(&Row) -> u64| self.rows.iter().filter(move |r| of(r) > 0).map(|r| &r.shown);
-        let waits = sentences::waits_for_nothing(enforcement);
+        let waits = self.mode.kept.map(Kept::waits).unwrap_or_default();
         if let Some(trouble) = self.mode.trouble {
             let text = format!("New pods get no share: {trouble}.{waits}");
             return said(Truth::False, injected::WEBHOOK_UNREACHABLE, text);

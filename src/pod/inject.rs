@@ -10,6 +10,7 @@ use super::pinned::{self, Pinned, PinnedContainer};
 use super::settle::{Binding, Settling};
 use super::strip::strip;
 use crate::api::parse::{Budget, Entry};
+use crate::api::policy::Enforcement;
 use crate::api::status::WorkloadStatus;
 use crate::assess::shape::{Built, Ground, build};
 use crate::budget::claim::Id;
@@ -54,6 +55,7 @@ pub fn inject(pod: &Json, drawn: &[Drawn]) -> Result<Injected, serde_json::Error
         let shape = serde_json::to_string(&injected.pinned)?;
         annotate(&mut injected.pod).insert(keys::SHAPE.to_owned(), shape.into());
     }
+    gate(&mut injected.pod, !injected.pinned.awaited().is_empty());
     Ok(injected)
 }
 
@@ -83,6 +85,25 @@ fn write(pod: &Json, drawn: &[Drawn], binding: Binding) -> Result<Injected, serd
         annotate(&mut pod).extend(annotations);
     }
     Ok(Injected { pod, pinned, left_out })
+}
+
+/// Adds our gate, or takes off one that somebody else added. Those of others keep their order.
+fn gate(pod: &mut Json, awaits: bool) {
+    let Some(spec) = pod.get_mut("spec").and_then(Json::as_object_mut) else { return };
+    let is_ours = |gate: &Json| gate["name"] == keys::GATE;
+    let known = spec.get("schedulingGates").and_then(Json::as_array).cloned().unwrap_or_default();
+    let mut gates: Vec<Json> = known.iter().filter(|gate| awaits || !is_ours(gate)).cloned().collect();
+    if awaits && !gates.iter().any(is_ours) {
+        gates.push(json!({"name": keys::GATE}));
+    }
+    if gates == known {
+        return;
+    }
+    if gates.is_empty() {
+        spec.remove("schedulingGates");
+    } else {
+        spec.insert("schedulingGates".to_owned(), gates.into());
+    }
 }
 
 /// The pod's annotations, to be added to.
@@ -141,12 +162,14 @@ impl Writing {
     }
 
     fn write(&mut self, drawn: &Drawn, shape: &Shape, built: &[Built]) {
+        let awaits = self.binding == Binding::Late && drawn.budget.enforcement == Enforcement::Lease;
+        let containers = shape.containers.iter().zip(built);
         let limits: Vec<Vec<Option<u32>>> =
-            shape.containers.iter().zip(built).map(|(container, built)| drawn.limits(container, built)).collect();
-        let containers: Vec<PinnedContainer> =
-            shape.containers.iter().zip(&limits).map(|(c, limits)| PinnedContainer::new(c, limits)).collect();
+            containers.map(|(container, built)| drawn.limits(container, built, awaits)).collect();
+        let containers = shape.containers.iter().zip(&limits);
+        let containers = containers.map(|(c, limits)| PinnedContainer::new(c, limits, awaits)).collect();
         let claim = drawn.claim.to_string();
-        let claim = pinned::Claim { budget: drawn.budget.name.to_string(), claim, containers };
+        let claim = pinned::Claim { budget: drawn.budget.name.to_string(), claim, awaits, containers };
         let per_pod = claim.holds();
         self.pinned.0.push(claim);
         for ((container, built), limits) in shape.containers.iter().zip(built).zip(&limits) {
@@ -182,9 +205,9 @@ impl Drawn<'_> {
         }
     }
 
-    /// The limit of each engine: the published share, or the smallest while none is published. Engines that no share
+    /// The limit of each engine: the published share, or the smallest while none is published and of a pod that waits. Engines that no share
     /// sets have what they take as written; where only part of that is known here, the leader may know more.
-    fn limits(&self, container: &Container, built: &Built) -> Vec<Option<u32>> {
+    fn limits(&self, container: &Container, built: &Built, awaits: bool) -> Vec<Option<u32>> {
         let rows = self.published.map(|row| row.engines.as_slice()).unwrap_or_default();
         let published = |engine: &str| {
             let row = rows.iter().find(|row| row.container == built.name && row.name == engine)?;
@@ -194,7 +217,7 @@ impl Drawn<'_> {
         let limits = engines.map(|(shape, engine)| {
             let published = published(&engine.name);
             match shape.as_written {
-                _ if engine.is_sized() => Some(published.unwrap_or(shape.min)),
+                _ if engine.is_sized() => Some(published.filter(|_| !awaits).unwrap_or(shape.min)),
                 Written::AtLeast(least) => Some(least.max(published.unwrap_or(0))),
                 written @ (Written::Limit(_) | Written::Unlimited) => written.limit(),
             }

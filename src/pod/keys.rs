@@ -4,6 +4,10 @@ use crate::catalogue::Quantity;
 
 /// The annotation that pins what a pod was born with.
 pub const SHAPE: &str = "dbbudget.dev/shape";
+/// How the annotation begins that holds the limits that a budget granted a pod, one for each engine of its shape.
+const GRANTED: &str = "dbbudget.dev/granted.";
+/// The scheduling gate of a pod that waits for its connections.
+pub const GATE: &str = "dbbudget.dev/lease";
 /// The label that names the `CronJob` behind a Job's pods.
 pub const CRON_JOB: &str = "dbbudget.dev/cronjob";
 /// How the prefix of every number's annotation ends: `CONTAINER.dbbudget.dev/…`.
@@ -25,6 +29,12 @@ pub fn annotation(container: &str, budget: &str, engine: &str, quantity: Quantit
 pub fn variable(budget: &str, engine: &str, quantity: Quantity) -> String {
     let label = format!("{budget}.{}", of_engine(engine, quantity));
     format!("{VARIABLE}{}", label.to_uppercase().replace('-', "_"))
+}
+
+/// The annotation that holds what a budget granted.
+#[must_use]
+pub fn granted(budget: &str) -> String {
+    format!("{GRANTED}{budget}")
 }
 
 fn of_engine(engine: &str, quantity: Quantity) -> String {
@@ -52,11 +62,11 @@ pub fn read_by(field_path: &str) -> Option<&str> {
 /// Whether an annotation is one that dbbudget alone writes.
 #[must_use]
 pub fn is_ours(annotation: &str) -> bool {
-    annotation == SHAPE || annotation.contains(DOMAIN)
+    annotation == SHAPE || annotation.starts_with(GRANTED) || annotation.contains(DOMAIN)
 }
 
 /// The same of `k`, in the language of admission rules.
-pub const IS_OURS: &str = "(k == 'dbbudget.dev/shape' || k.contains('.dbbudget.dev/'))";
+pub const IS_OURS: &str = "(k == 'dbbudget.dev/shape' || k.startsWith('dbbudget.dev/granted.') || k.contains('.dbbudget.dev/'))";
 
 /// Whether an annotation's number is one engine's.
 #[must_use]

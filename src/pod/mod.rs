@@ -8,12 +8,14 @@
 //! | [`container`] | how is one container's JSON changed? |
 //! | [`keys`] | what are annotations and variables of ours called? |
 //! | [`pinned`] | what was a pod born with? |
+//! | [`grant`] | what is a waiting pod granted? |
 //! | [`patch`] | which operations lead from one to the other, and would the API server take them? |
 //!
 //! Numbers are bound late. A variable of the container reads an annotation of its pod, so the number is settled when the
 //! container starts, and the environment need not be known to whoever decides it.
 
 pub mod container;
+pub mod grant;
 pub mod inject;
 pub mod keys;
 pub mod patch;

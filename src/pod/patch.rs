@@ -34,6 +34,7 @@ pub fn patch(before: &Value, after: &Value) -> Result<Patch, Doubt> {
     }
     let mut operations = Vec::new();
     differ(before, after, &["metadata", "annotations"], &mut operations);
+    differ(before, after, &["spec", "schedulingGates"], &mut operations);
     for list in ["initContainers", "containers"] {
         let count = after.pointer(&format!("/spec/{list}")).and_then(Value::as_array).map_or(0, Vec::len);
         for index in 0..count {

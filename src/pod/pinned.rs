@@ -1,8 +1,11 @@
 //! What a pod was born with: the annotation `dbbudget.dev/shape`. Later claims do not reach back into running pods, so
 //! what a pod holds is told by what stands here.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::keys;
 use crate::budget::connections::Connections;
 use crate::budget::shape::{Container, Count, Engine, Extra, Lowered, Role, Shape, Written};
 
@@ -19,6 +22,9 @@ pub struct Claim {
     pub budget: String,
     /// The claim's row in the budget's status.
     pub claim: String,
+    /// It waits until the budget's ledger has an entry for it. Until then its limits are the smallest ones.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaits: bool,
     /// Its containers.
     pub containers: Vec<PinnedContainer>,
 }
@@ -74,6 +80,12 @@ pub struct PinnedEngine {
     /// Whether it holds one connection per thread.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub per_thread: bool,
+    /// No share sets its limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fixed: bool,
+    /// How much of its limit is overflow, of a pod that waits.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub overflow_percent: u8,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
@@ -81,11 +93,39 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+fn is_nothing(percent: &u8) -> bool {
+    *percent == 0
+}
+
 impl Pinned {
-    /// Reads the annotation; nothing where it is not one of ours.
+    /// Reads it, with what was granted since; nothing where there is none, or it is not one of ours.
     #[must_use]
-    pub fn read(annotation: &str) -> Option<Self> {
-        serde_json::from_str(annotation).ok()
+    pub fn read(annotations: &BTreeMap<String, String>) -> Option<Self> {
+        let mut pinned: Self = serde_json::from_str(annotations.get(keys::SHAPE)?).ok()?;
+        pinned.read_grants(annotations);
+        Some(pinned)
+    }
+
+    /// What it draws from one budget, by one claim or several.
+    #[must_use]
+    pub fn only(&self, budget: &str) -> Self {
+        Self(self.0.iter().filter(|claim| claim.budget == budget).cloned().collect())
+    }
+
+    /// What a pod holds by all of them.
+    #[must_use]
+    pub fn holds(&self) -> Connections {
+        self.0.iter().map(Claim::holds).sum()
+    }
+
+    /// The budgets that a pod waits for, in the order in which it takes from them.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<&str> {
+        let mut budgets: Vec<&str> = self.0.iter().filter(|c| c.awaits).map(|c| c.budget.as_str()).collect();
+        budgets.sort_unstable();
+        budgets.dedup();
+        budgets
     }
 }
 
@@ -106,12 +146,14 @@ impl Claim {
 impl PinnedContainer {
     /// Pins a container with the limits that its engines are given.
     #[must_use]
-    pub fn new(container: &Container, limits: &[Option<u32>]) -> Self {
+    pub fn new(container: &Container, limits: &[Option<u32>], awaits: bool) -> Self {
         let engines = container.engines.iter().zip(limits).map(|(engine, limit)| PinnedEngine {
             name: engine.name.clone(),
             count: engine.count,
             limit: *limit,
             per_thread: engine.per_thread,
+            fixed: awaits && !engine.sized,
+            overflow_percent: if awaits { engine.overflow_percent } else { 0 },
         });
         Self {
             name: container.name.clone(),

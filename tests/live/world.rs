@@ -69,10 +69,13 @@ impl<'a> World<'a> {
         let of = ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
         for mut object in documents(&change(all.to_owned())) {
             let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
-            if !of.contains(&kind.as_str()) || object.name_any() != "dbbudget" {
+            let of_nodes = object.name_any() == "dbbudget-nodes";
+            if !of.contains(&kind.as_str()) || (object.name_any() != "dbbudget" && !of_nodes) {
                 continue; // what users may do is the same for all
             }
-            if kind.starts_with("Cluster") {
+            if of_nodes {
+                object.metadata.name = Some(self.namespace.clone());
+            } else if kind.starts_with("Cluster") {
                 object.metadata.name = Some(self.namespace.clone());
             } else {
                 object.metadata.namespace = Some(self.namespace.clone());
@@ -181,6 +184,8 @@ impl Drop for World<'_> {
             eprintln!("--- logs\n{}", logs.map_or_else(|e| e, |(out, err)| out + &err));
         }
         let _ = self.cluster.kubectl(&["delete", "namespace", &self.namespace, "--wait=false"]);
+        let roles = ["delete", "role,rolebinding", "-n", "kube-node-lease", &self.namespace, "--ignore-not-found"];
+        let _ = self.cluster.kubectl(&roles);
         let roles = ["delete", "clusterrolebinding,clusterrole", &self.namespace, "--ignore-not-found"];
         let _ = self.cluster.kubectl(&roles);
         let _ =
@@ -240,7 +245,7 @@ where
 
 /// Makes roles and bindings those of one test: its namespace, and the names that belong to the whole cluster.
 fn own(data: &mut serde_json::Value, namespace: &str) {
-    if data["roleRef"]["kind"] == "ClusterRole" {
+    if data["roleRef"]["kind"] == "ClusterRole" || data["roleRef"]["name"] == "dbbudget-nodes" {
         data["roleRef"]["name"] = namespace.into();
     }
     let list = |data: &serde_json::Value, key: &str| data.get(key).and_then(|l| l.as_array()).map_or(0, Vec::len);

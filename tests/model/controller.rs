@@ -2,7 +2,7 @@
 //! protocol is there to prevent.
 
 use dbbudget::budget::claim::Source;
-use dbbudget::budget::ledger::adoption::{Listed, Replica, adopt};
+use dbbudget::budget::ledger::adoption::{Listed, Replica, SETTLE, adopt};
 use dbbudget::budget::ledger::ended::{Answer, PodSeen, Verdict, judge};
 use dbbudget::budget::ledger::queue::{self, Asking, Rank, SurgeRoom};
 use dbbudget::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Wait};
@@ -51,7 +51,7 @@ pub enum Mistake {
     EarlyList,
 }
 
-const WAIT: Wait = Wait { killed_after: 2 * TICK as u32, at_most: 3 * TICK as u32 };
+const WAIT: Wait = Wait { node: None, killed_after: 2 * TICK as u32, at_most: 3 * TICK as u32 };
 
 /// A step of one controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -222,5 +222,5 @@ fn adopted(
         let entry = Entry { connections: AS_WRITTEN.into(), origin: Origin::Adopted, ..Entry::default() };
         Some(Listed { uid: uid(i), entry, awaits: here.gated, ended })
     });
-    adopt(generation, &[replica], began, listed.collect::<Vec<_>>()).ok()
+    adopt(generation, &[replica], SETTLE, began, listed.collect::<Vec<_>>()).ok()
 }

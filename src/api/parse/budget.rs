@@ -44,6 +44,10 @@ pub struct Budget {
     pub when_exceeded: WhenExceeded,
     /// How new shares reach running pods.
     pub restart: Restart,
+    /// Seconds that a killed container's backends may take to finish a query.
+    pub drain: u32,
+    /// Seconds that connections of a pod are kept which is gone without proof.
+    pub quarantine: u32,
     /// Its own workloads.
     pub entries: Vec<Entry>,
     /// Findings that its owner silenced.
@@ -176,6 +180,8 @@ pub fn budget(raw: &DatabaseBudget, namespace: &str) -> Result<Budget, Vec<Fault
         },
         when_exceeded: spec.when_exceeded,
         restart: spec.restart,
+        drain: count(spec.drain_seconds),
+        quarantine: count(spec.quarantine_seconds),
         entries,
         ignore: ignored(raw.metadata.annotations.as_ref()),
     };

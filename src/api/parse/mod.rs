@@ -9,12 +9,14 @@ mod capacity;
 mod entry;
 mod house;
 mod injected;
+mod ledger;
 
 use std::fmt;
 
 pub use budget::{Budget, Capacity, Claim, LetIn, Outside, OutsideOf, budget, claim, unknown_clients};
 pub use entry::{Container, Engine, Entry, Number, Selector, Target, Which};
 pub use injected::{Injected, Setting, SettingValue, UrlSettings};
+pub use ledger::{UNBOUNDED, difference, ledger, ledger_spec};
 
 /// Namespace and name of a budget or claim.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

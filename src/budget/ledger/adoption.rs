@@ -49,13 +49,14 @@ pub enum NotYet {
     TooEarly(Moment),
 }
 
-/// Judges a complete list of the pods, begun at `began`.
+/// Judges a complete list of the pods, begun at `began`; `settle`: [`SETTLE`], where nobody chose otherwise.
 ///
 /// # Errors
 /// What has to happen first.
 pub fn adopt(
     generation: i64,
     replicas: &[Replica],
+    settle: u32,
     began: Moment,
     listed: impl IntoIterator<Item = Listed>,
 ) -> Result<Adopted, NotYet> {
@@ -64,7 +65,7 @@ pub fn adopt(
         let since = replica.confirmed.filter(|(confirmed, _)| *confirmed >= generation).map(|(_, since)| since);
         known = known.max(Some(since.ok_or(NotYet::Unconfirmed)?));
     }
-    let settled = known.ok_or(NotYet::NobodyAnswers)?.after(SETTLE);
+    let settled = known.ok_or(NotYet::NobodyAnswers)?.after(settle);
     if began < settled {
         return Err(NotYet::TooEarly(settled));
     }

@@ -227,9 +227,7 @@ impl Ledger {
     /// Keeps the entry of a pod apart that is gone without proof.
     pub fn quarantine(&mut self, uid: &Uid, why: String, since: Moment, wait: Wait) {
         if let Some(entry) = self.entries.remove(uid) {
-            let until = since.after(wait.at_most);
-            let killed_after = wait.killed_after;
-            self.quarantine.insert(uid.clone(), Quarantined { entry, why, since, killed_after, until });
+            self.quarantine.insert(uid.clone(), Quarantined::new(entry, why, since, wait));
         }
     }
 
@@ -259,6 +257,13 @@ impl Ledger {
             self.bounds = bounds;
         }
         newer
+    }
+
+    /// Stops granting until everything that runs has been entered again: leasing was turned off, or another budget took
+    /// the name. What is held stays.
+    pub fn renew(&mut self, bounds: Bounds) {
+        self.phase = Phase::Adopting;
+        self.bounds = bounds;
     }
 
     /// Begins to grant.

@@ -10,6 +10,8 @@ pub struct Quarantined {
     pub entry: Entry,
     /// What was seen, in a sentence.
     pub why: String,
+    /// The node that it ran on, if that is known.
+    pub node: Option<String>,
     /// Since when it is here.
     pub since: Moment,
     /// Seconds after which a kubelet that is there has ended it: it kills what the API forgot.
@@ -19,8 +21,10 @@ pub struct Quarantined {
 }
 
 /// How long an entry is kept apart, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wait {
+    /// The node that its pod ran on, if that is known.
+    pub node: Option<String>,
     /// Until a kubelet that is there has killed its pod, and its backends are done: grace and drain.
     pub killed_after: u32,
     /// When nothing is heard of the node.
@@ -28,6 +32,13 @@ pub struct Wait {
 }
 
 impl Quarantined {
+    /// Keeps an entry apart.
+    #[must_use]
+    pub fn new(entry: Entry, why: String, since: Moment, wait: Wait) -> Self {
+        let Wait { node, killed_after, at_most } = wait;
+        Self { entry, why, node, since, killed_after, until: since.after(at_most) }
+    }
+
     /// Whether the pod can hold nothing any more.
     #[must_use]
     pub fn is_over(&self, node: NodeSeen, now: Moment) -> bool {

@@ -14,7 +14,7 @@ fn entry(connections: u32) -> Entry {
 
 fn leasing() -> Ledger {
     let mut ledger = Ledger::born(LEASING);
-    ledger.begin(adopt(4, &[CONFIRMED], Moment(100), []).unwrap());
+    ledger.begin(adopt(4, &[CONFIRMED], adoption::SETTLE, Moment(100), []).unwrap());
     ledger
 }
 
@@ -56,11 +56,11 @@ fn an_older_generation_changes_no_bounds() {
 
 #[test]
 fn an_entry_is_kept_apart_until_the_kubelet_must_have_ended_its_pod() {
-    let wait = Wait { killed_after: 40, at_most: 900 };
+    let wait = || Wait { node: None, killed_after: 40, at_most: 900 };
     let vanished = || {
         let mut ledger = leasing();
         ledger.grant(uid("a"), entry(13), 4).unwrap();
-        ledger.quarantine(&uid("a"), "its object is gone".into(), Moment(1_000), wait);
+        ledger.quarantine(&uid("a"), "its object is gone".into(), Moment(1_000), wait());
         ledger
     };
     let mut ledger = vanished();
@@ -132,7 +132,7 @@ fn what_proves_an_end_and_what_does_not() {
 #[test]
 fn nothing_is_granted_before_every_replica_knows_and_a_later_list_is_entered() {
     let replica = |generation, since, live| Replica { confirmed: Some((generation, Moment(since))), live };
-    let adopted = |replicas: &[Replica], began| adopt(4, replicas, Moment(began), []).map(|_| ());
+    let adopted = |replicas: &[Replica], began| adopt(4, replicas, adoption::SETTLE, Moment(began), []).map(|_| ());
     assert_eq!(adopted(&[], 1_000), Err(NotYet::NobodyAnswers));
     assert_eq!(adopted(&[replica(4, 10, false)], 1_000), Err(NotYet::NobodyAnswers), "its Lease has run out");
     assert_eq!(adopted(&[replica(4, 10, true), replica(3, 10, true)], 1_000), Err(NotYet::Unconfirmed));
@@ -143,6 +143,6 @@ fn nothing_is_granted_before_every_replica_knows_and_a_later_list_is_entered() {
     let pod = |name: &str, awaits, ended| Listed { uid: uid(name), entry: entry(3), awaits, ended };
     let listed = [pod("runs", false, false), pod("waits", true, false), pod("is over", false, true)];
     let mut ledger = Ledger::born(LEASING);
-    ledger.begin(adopt(4, &two, Moment(90), listed).unwrap());
+    ledger.begin(adopt(4, &two, adoption::SETTLE, Moment(90), listed).unwrap());
     assert_eq!((ledger.phase(), ledger.entries().len(), ledger.knows("runs")), (Phase::Leasing, 1, true));
 }

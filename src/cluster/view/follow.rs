@@ -183,8 +183,11 @@ impl<T: Fn(State) + Sync> Stream<'_, T> {
                 }
                 Ok(Event::Apply(object)) => self.changed(read(object)),
                 Ok(Event::Delete(object)) => {
-                    let id = id(&object);
-                    shared.change(|view| view.remove(&self.watch.source, &id));
+                    let (id, last) = (id(&object), read(object));
+                    shared.change(|view| {
+                        view.last(last);
+                        view.remove(&self.watch.source, &id)
+                    });
                     self.needs_changed();
                 }
                 Ok(Event::InitDone) => {

@@ -1,7 +1,8 @@
 //! Objects as they arrive, read and trimmed.
 
+mod pod;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::object::{NotUsed, Object};
@@ -11,14 +12,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::pods::Pod;
+pub use pod::{RawPod, pod, seen};
 use crate::api::claim::BudgetRef;
 use crate::api::parse::{self, Budget, Claim, Fault, Name};
 use crate::api::policy::FailurePolicy;
 use crate::api::status::{BudgetStatus, ClaimStatus};
 use crate::api::{DatabaseBudget, DatabaseBudgetSpec, DatabaseClaim, DatabaseClaimSpec};
-use crate::pod::keys::SHAPE;
-use crate::pod::pinned::Pinned;
-use crate::workload::owner::{controller, owners};
+use crate::workload::owner::controller;
 use crate::workload::read::{ReadError, workload};
 use crate::workload::scaler::{Scaler, scaler};
 use crate::workload::{Key, Workload};
@@ -83,33 +83,8 @@ pub struct ClaimItem {
     pub status: Option<ClaimStatus>,
 }
 
-/// A pod, as far as it is read.
-pub type RawPod = Object<NotUsed, PodStatus>;
 /// A node, as far as it is read.
 pub type RawNode = Object<NotUsed, NodeStatus>;
-
-/// A pod's status, as far as it is read.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodStatus {
-    phase: Option<String>,
-    container_statuses: Option<Vec<ContainerStatus>>,
-    init_container_statuses: Option<Vec<ContainerStatus>>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ContainerStatus {
-    state: Option<State>,
-    last_state: Option<State>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct State {
-    running: Option<Value>,
-    terminated: Option<Value>,
-}
 
 /// A node's status, as far as it is read.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -204,35 +179,6 @@ pub fn read_workload(object: DynamicObject, resource: &ApiResource) -> Item {
 pub fn read_scaler(object: DynamicObject, resource: &ApiResource) -> Item {
     let key = key(&object.metadata, &resource.group, &resource.kind);
     Item::Scaler(key, scaler(&whole(object, resource), ""))
-}
-
-/// Reads a pod.
-#[must_use]
-pub fn pod(object: &RawPod) -> Item {
-    let meta = &object.metadata;
-    let Name { namespace, name } = id(meta);
-    Item::Pod(Pod {
-        owners: owners(meta, &namespace),
-        holds: object.status.as_ref().is_some_and(PodStatus::holds),
-        terminating: meta.deletion_timestamp.is_some(),
-        pinned: meta.annotations.as_ref().and_then(|all| Pinned::read(all.get(SHAPE)?)).map(Arc::new),
-        namespace,
-        name,
-    })
-}
-
-impl PodStatus {
-    /// Whether a container has started and the pod has not ended. The pod garbage collector marks pods of vanished nodes
-    /// Failed while their containers run; a container that crashed holds again as soon as it restarts.
-    fn holds(&self) -> bool {
-        let containers = || self.container_statuses.iter().chain(&self.init_container_statuses).flatten();
-        let runs = |c: &ContainerStatus| c.state.as_ref().is_some_and(|s| s.running.is_some());
-        if matches!(self.phase.as_deref(), Some("Succeeded" | "Failed")) {
-            return containers().any(runs);
-        }
-        let started = |s: &Option<State>| s.as_ref().is_some_and(|s| s.running.is_some() || s.terminated.is_some());
-        containers().any(|c| started(&c.state) || started(&c.last_state))
-    }
 }
 
 /// Reads a Job's owner.

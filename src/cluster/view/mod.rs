@@ -26,7 +26,7 @@ mod workloads;
 pub use needs::lets_in;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::mpsc;
 
@@ -35,10 +35,11 @@ use crate::api::policy::FailurePolicy;
 use crate::api::status::{BudgetStatus, ClaimStatus};
 use crate::assess::Snapshot;
 use crate::assess::snapshot::Nodes;
+use crate::budget::ledger::Uid;
 use crate::cluster::answers::{Answer, ProbeError};
 use crate::workload::Key;
 use item::{Item, Version};
-use pods::{Holder, Holding, Pods};
+use pods::{Gone, Holding, Pod, Pods};
 use sources::{States, Watch};
 
 /// Budgets that a change concerns, existing or not: a claim may name one that does not exist.
@@ -92,7 +93,7 @@ impl View {
             Item::Workload(key, read) => self.apply_workload(key, read),
             Item::Scaler(key, read) => self.apply_scaler(key, read),
             Item::Pod(pod) => {
-                let changed = self.pods.apply(&pod);
+                let changed = self.pods.apply(pod);
                 self.pods_changed(changed)
             }
             Item::Job(job, cron_job) => {
@@ -171,8 +172,26 @@ impl View {
     }
 
     /// The pods of a workload that hold connections.
-    pub fn holders<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Holder> {
+    pub fn holders<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Arc<Pod>> {
         self.pods.holders(key)
+    }
+
+    /// The pods that have not ended, and how others did.
+    #[must_use]
+    pub fn pods(&self) -> &Pods {
+        &self.pods
+    }
+
+    /// Forgets how pods ended, where nobody needs to know.
+    pub fn forget_gone(&mut self, needed: impl Fn(&Uid, &Gone) -> bool) {
+        self.pods.forget_gone(needed);
+    }
+
+    /// Takes the last state of an object, which is about to be removed.
+    pub fn last(&mut self, item: Item) {
+        if let Item::Pod(pod) = item {
+            self.pods.last(pod);
+        }
     }
 
     /// Why a budget's server did not tell its limits.
@@ -207,7 +226,7 @@ impl View {
 #[derive(Clone, Debug)]
 pub struct Shared {
     view: Arc<RwLock<View>>,
-    notices: mpsc::UnboundedSender<Notice>,
+    listeners: Arc<Mutex<Vec<mpsc::UnboundedSender<Notice>>>>,
 }
 
 /// What happened to the view.
@@ -223,8 +242,23 @@ impl Shared {
     /// An empty view. Whoever receives the notices must keep up with them: they are as small as names, and many.
     #[must_use]
     pub fn new() -> (Self, mpsc::UnboundedReceiver<Notice>) {
+        let shared = Self { view: Arc::default(), listeners: Arc::default() };
+        let received = shared.listen();
+        (shared, received)
+    }
+
+    /// Notices from now on, for somebody else.
+    #[must_use]
+    pub fn listen(&self) -> mpsc::UnboundedReceiver<Notice> {
         let (notices, received) = mpsc::unbounded_channel();
-        (Self { view: Arc::default(), notices }, received)
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(notices);
+        received
+    }
+
+    /// Those who no longer receive are stopping.
+    fn tell(&self, notice: &Notice) {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| listener.send(notice.clone()).is_ok());
     }
 
     /// Looks at the view. Never held across an `await`.
@@ -237,8 +271,7 @@ impl Shared {
     pub fn change(&self, how: impl FnOnce(&mut View) -> Concerned) {
         let concerned = how(&mut self.write());
         if !concerned.is_empty() {
-            // Nobody receives any more: the controller is stopping.
-            let _ = self.notices.send(Notice::Concerned(concerned));
+            self.tell(&Notice::Concerned(concerned));
         }
     }
 
@@ -256,7 +289,7 @@ impl Shared {
 
     /// Tells that what has to be watched may have changed.
     pub fn needs_changed(&self) {
-        let _ = self.notices.send(Notice::Needs);
+        self.tell(&Notice::Needs);
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, View> {

@@ -57,7 +57,10 @@ impl View {
     /// The watches that all budgets need together.
     #[must_use]
     pub fn wanted_watches(&self, confined: bool) -> BTreeSet<Watch> {
-        let needs: BTreeSet<Need> = self.snapshot().budgets().flat_map(|b| self.needs(&b.name)).collect();
+        let mut needs: BTreeSet<Need> = self.snapshot().budgets().flat_map(|b| self.needs(&b.name)).collect();
+        // Who waits is let go, also where no claim is left.
+        let waiting = self.pods().gated().map(|pod| pod.namespace.clone());
+        needs.extend(waiting.map(|namespace| Need { source: Source::Pods, namespace: Some(namespace) }));
         watches(needs, confined)
     }
 

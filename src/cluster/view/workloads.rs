@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::pods::Changed;
 use super::sources::{Scope, Source, State, Watch};
 use super::{Concerned, View};
 use crate::api::parse::Name;
+use crate::api::policy::Enforcement;
 use crate::workload::read::ReadError;
 use crate::workload::scaler::Scaler;
 use crate::workload::{Key, Workload};
@@ -57,10 +59,13 @@ impl View {
         concerned
     }
 
-    /// Whom a change of these workloads' pods concerns. A deleted workload is forgotten with its last pod.
-    pub(super) fn pods_changed(&mut self, keys: Vec<Key>) -> Concerned {
-        let concerned = self.concerned_by(keys.iter().cloned());
-        for key in keys {
+    /// Whom a change of these workloads' pods concerns: where nobody sees it in a number, only those who make pods wait. A
+    /// deleted workload is forgotten with its last pod.
+    pub(super) fn pods_changed(&mut self, Changed { workloads, shown }: Changed) -> Concerned {
+        let mut concerned = self.concerned_by(workloads.iter().cloned());
+        let leases = |name: &Name| self.snapshot.budget(name).is_some_and(|b| b.enforcement == Enforcement::Lease);
+        concerned.retain(|name| shown || leases(name));
+        for key in workloads {
             let gone = self.snapshot.workload(&key).is_some_and(|w| w.gone);
             if gone && self.pods.holders(&key).next().is_none() {
                 self.snapshot.remove_workload(&key);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -19,7 +19,10 @@ use super::{Args, Issuer, Mode, RunError};
 use crate::admission;
 use crate::cluster::view::Shared;
 use crate::cluster::webhook::Namespaces;
-use crate::cluster::{certificate, lease, postgres, webhook};
+use crate::cluster::write::Writer;
+use crate::cluster::{certificate, confirm, lease, postgres, webhook};
+use crate::controller::leases::ledgers::Ledgers;
+use crate::controller::leases::{self, Leases};
 use crate::controller::{self, Ports};
 use crate::serve;
 use crate::serve::health::Readiness;
@@ -32,6 +35,7 @@ const FINISH: Duration = Duration::from_secs(10);
 pub struct Parts {
     running: JoinSet<(&'static str, Result<(), String>)>,
     stop_controller: oneshot::Sender<()>,
+    stop_leases: Option<oneshot::Sender<()>>,
     stop_election: oneshot::Sender<()>,
     stop_webhook: Option<oneshot::Sender<()>>,
 }
@@ -45,6 +49,7 @@ pub struct Listeners {
 }
 
 const CONTROLLER: &str = "the controller";
+const LEASES: &str = "the leases";
 const ELECTION: &str = "the election";
 const WEBHOOK: &str = "the webhook";
 
@@ -68,6 +73,9 @@ impl Parts {
         let (tell, answers) = watch::channel(Arc::new(BTreeMap::new()));
         let (namespaces, asked_about) = watch::channel(None);
         let (webhook_tells, webhook_trouble) = watch::channel(None);
+        let (registers, registered) = watch::channel(None);
+        let (ledgers, ledger_changes) = Ledgers::new();
+        let (wake_leases, wake) = mpsc::unbounded_channel();
         let (shared, notices) = Shared::new();
         let election = place::election(args);
         let settings = controller::Settings {
@@ -79,21 +87,50 @@ impl Parts {
         };
         let trouble = trouble(ready.clone(), "election");
         trouble(Some("the election has not begun".into()));
-        let mut all = Self { running: JoinSet::new(), stop_controller, stop_election, stop_webhook: None };
+        let (stop_leases, stop_webhook) = (None, None);
+        let mut all = Self { running: JoinSet::new(), stop_controller, stop_leases, stop_election, stop_webhook };
         let common = Common { client: client.clone(), shared: shared.clone(), metrics, ready, leader };
         let Common { metrics, ready, leader, .. } = &common;
         all.add("the HTTP server", serve::run(listeners.pages, metrics.clone(), ready.clone(), pending()));
         all.add("the log of readiness", forever(ready.clone().log_changes()));
         all.add("the leader's metric", forever(show_leader(leader.clone(), metrics.clone())));
         all.add("asking databases", postgres::run(client.clone(), wants, tell));
-        let namespace = election.namespace.clone();
+        let confirm = confirm::Settings {
+            namespace: election.namespace.clone(),
+            group: election.name.clone(),
+            identity: election.identity.clone(),
+        };
         all.add(ELECTION, lease::run(client.clone(), election, elected, trouble, ended(election_stops)));
         if let Some(listener) = listeners.webhook {
-            all.add_webhook(&common, args, &namespace, listener, asked_about, webhook_tells);
+            let leases = Leases::new(
+                leases::look::Context {
+                    shared: shared.clone(),
+                    writer: Writer::new(client.clone(), settings.instance.clone()),
+                    leader: leader.clone(),
+                    ledgers: ledgers.clone(),
+                    replicas: confirm::Replicas::new(client.clone(), &confirm),
+                    registered,
+                    settle: args.adopt_after,
+                },
+                metrics.clone(),
+                settings.namespaces.clone(),
+                wake,
+            );
+            all.add_leases(leases);
+            all.add_webhook(&common, args, confirm, listener, asked_about, (webhook_tells, registers));
         } else {
             all.add("what is said of the webhook", forever(kept(webhook_tells)));
         }
-        let ports = Ports { leader: leader.clone(), answers, wanted, namespaces, webhook_trouble };
+        let ports = Ports {
+            leader: leader.clone(),
+            answers,
+            wanted,
+            namespaces,
+            webhook_trouble,
+            ledgers,
+            ledger_changes,
+            wake_leases,
+        };
         let (metrics, ready) = (metrics.clone(), ready.clone());
         all.add_controller(
             controller::run(
@@ -128,15 +165,21 @@ impl Parts {
         });
     }
 
+    fn add_leases(&mut self, leases: Leases) {
+        let (stop, stops) = oneshot::channel();
+        self.stop_leases = Some(stop);
+        self.add(LEASES, leases.run(ended(stops)));
+    }
+
     /// The webhook, its certificate and its registration. Outside a cluster nobody would reach it: then it is only said.
     fn add_webhook(
         &mut self,
         common: &Common,
         args: &Args,
-        namespace: &str,
+        confirm: confirm::Settings,
         listener: std::net::TcpListener,
         asked_about: watch::Receiver<Option<Arc<Namespaces>>>,
-        tells: watch::Sender<Option<String>>,
+        (tells, registers): (watch::Sender<Option<String>>, watch::Sender<Option<Arc<Namespaces>>>),
     ) {
         let reached = listener.local_addr().ok().and_then(|address| place::webhook(args, address));
         let Some((address, names)) = reached else {
@@ -147,7 +190,7 @@ impl Parts {
         let Common { client, shared, metrics, ready, leader } = common;
         let (certify, certificates) = watch::channel(None);
         let settings = certificate::Settings {
-            namespace: namespace.to_owned(),
+            namespace: confirm.namespace.clone(),
             name: args.webhook.webhook_secret.clone(),
             names,
             external: args.webhook.webhook_certificate == Issuer::External,
@@ -163,9 +206,13 @@ impl Parts {
             says(sentence.clone());
             tells.send_if_modified(|known| std::mem::replace(known, sentence.clone()) != sentence);
         };
+        let (leads, certified) = (leader.clone(), certificates.clone());
         let registering =
-            webhook::run(client.clone(), settings, leader.clone(), asked_about.clone(), certificates.clone(), trouble);
+            webhook::run(client.clone(), settings, leads, asked_about.clone(), certified, registers, trouble);
         self.add("the webhook's registration", registering);
+        let trouble = self::trouble(ready.clone(), "confirming");
+        let confirming = confirm::run(client.clone(), confirm, shared.clone(), trouble);
+        self.add("what this replica confirms", forever(async { match confirming.await {} }));
         let (stop, stops) = oneshot::channel();
         self.stop_webhook = Some(stop);
         let (shared, metrics) = (shared.clone(), metrics.clone());
@@ -198,8 +245,11 @@ impl Parts {
         let webhook = self.stop_webhook.take().map(drop).map(|()| WEBHOOK);
         let mut ending = Ending { running: self.running, ended: BTreeMap::new() };
         drop(self.stop_controller);
-        if timeout(FINISH, ending.of(CONTROLLER)).await.is_err() {
-            tracing::warn!("the controller did not finish within {} s", FINISH.as_secs());
+        let leases = self.stop_leases.take().map(drop).map(|()| LEASES);
+        for part in std::iter::once(CONTROLLER).chain(leases) {
+            if timeout(FINISH, ending.of(part)).await.is_err() {
+                tracing::warn!("{part} did not finish within {} s", FINISH.as_secs());
+            }
         }
         drop(self.stop_election);
         for part in std::iter::once(ELECTION).chain(webhook) {

@@ -7,7 +7,7 @@ fn ledger(allocatable: u64, held: u32) -> Ledger {
     let (allocatable, reserve) = (Connections::new(allocatable), Connections::new(2));
     let mut ledger = Ledger::born(Bounds { allocatable, reserve, generation: 1 });
     let known = Replica { confirmed: Some((1, Moment(0))), live: true };
-    ledger.begin(adopt(1, &[known], Moment(60), []).unwrap());
+    ledger.begin(adopt(1, &[known], 60, Moment(60), []).unwrap());
     ledger.enter("held".into(), Entry { connections: held, ..Entry::default() });
     ledger
 }

@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::pod::PodStatus;
 use super::*;
 
 fn status(value: Value) -> PodStatus {

@@ -1,0 +1,202 @@
+//! A ledger as it is stored, and as it is computed with.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::ledger::{self as stored, DatabaseLedgerSpec};
+use crate::api::workload::Source as ShownSource;
+use crate::budget::claim::Source;
+use crate::budget::connections::Connections;
+use crate::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Quarantined};
+
+/// What counts for an entry whose pod may open as many as it likes: more than any database has.
+pub const UNBOUNDED: u32 = 1_000_000;
+
+/// Reads a ledger.
+#[must_use]
+pub fn ledger(spec: &DatabaseLedgerSpec) -> Ledger {
+    let phase = match spec.phase {
+        stored::Phase::Adopting => Phase::Adopting,
+        stored::Phase::Leasing => Phase::Leasing,
+    };
+    let bounds = Bounds {
+        allocatable: connections(spec.allocatable),
+        reserve: connections(spec.reserve),
+        generation: spec.budget_generation,
+    };
+    let entries = spec.entries.iter().map(|(uid, e)| (uid.as_str().into(), entry(e))).collect();
+    let quarantine = spec.quarantine.iter().map(|(uid, q)| (uid.as_str().into(), quarantined(q))).collect();
+    Ledger::stored(phase, bounds, entries, quarantine)
+}
+
+/// Writes a ledger. `uid`: the budget's.
+#[must_use]
+pub fn ledger_spec(ledger: &Ledger, uid: &str) -> DatabaseLedgerSpec {
+    let bounds = ledger.bounds();
+    let held = [Source::Allocatable, Source::Reserve].map(|source| ledger.held(source)).into_iter().sum();
+    DatabaseLedgerSpec {
+        phase: match ledger.phase() {
+            Phase::Adopting => stored::Phase::Adopting,
+            Phase::Leasing => stored::Phase::Leasing,
+        },
+        allocatable: number(bounds.allocatable),
+        reserve: number(bounds.reserve),
+        budget_generation: bounds.generation,
+        budget_uid: uid.to_owned(),
+        held: number(held).into(),
+        entries: ledger.entries().iter().map(|(uid, e)| (uid.to_string(), stored_entry(e))).collect(),
+        quarantine: ledger.quarantined().iter().map(|(uid, q)| (uid.to_string(), stored_quarantine(q))).collect(),
+    }
+}
+
+fn connections(n: i32) -> Connections {
+    Connections::new(u64::try_from(n).unwrap_or(0))
+}
+
+fn number(n: Connections) -> i32 {
+    n.bounded().and_then(|n| i32::try_from(n).ok()).unwrap_or(i32::MAX)
+}
+
+fn moment(time: &Time) -> Moment {
+    Moment(time.0.as_second())
+}
+
+fn time(moment: Moment) -> Time {
+    Time(Timestamp::from_second(moment.0).unwrap_or_default())
+}
+
+fn seconds(n: i32) -> u32 {
+    u32::try_from(n).unwrap_or(0)
+}
+
+fn entry(entry: &stored::Entry) -> Entry {
+    Entry {
+        namespace: entry.namespace.clone(),
+        name: entry.name.clone(),
+        connections: seconds(entry.connections),
+        origin: ORIGINS.iter().find(|(_, shown)| *shown == entry.origin).map_or(Origin::Granted, |(origin, _)| *origin),
+        source: match entry.source {
+            ShownSource::Allocatable => Source::Allocatable,
+            ShownSource::Reserve => Source::Reserve,
+        },
+        values: entry.values.clone(),
+        since: entry.since.as_ref().map(moment).unwrap_or_default(),
+        until: entry.until.as_ref().map(moment),
+    }
+}
+
+fn stored_entry(entry: &Entry) -> stored::Entry {
+    stored::Entry {
+        namespace: entry.namespace.clone(),
+        name: entry.name.clone(),
+        connections: i32::try_from(entry.connections).unwrap_or(i32::MAX),
+        origin: ORIGINS.iter().find(|(origin, _)| *origin == entry.origin).map(|(_, shown)| *shown).unwrap_or_default(),
+        source: match entry.source {
+            Source::Allocatable => ShownSource::Allocatable,
+            Source::Reserve => ShownSource::Reserve,
+        },
+        values: entry.values.clone(),
+        since: Some(time(entry.since)),
+        until: entry.until.map(time),
+    }
+}
+
+const ORIGINS: [(Origin, stored::Origin); 7] = [
+    (Origin::Granted, stored::Origin::Granted),
+    (Origin::Adopted, stored::Origin::Adopted),
+    (Origin::Escaped, stored::Origin::Escaped),
+    (Origin::Freed, stored::Origin::Freed),
+    (Origin::Drain, stored::Origin::Drain),
+    (Origin::Reserved, stored::Origin::Reserved),
+    (Origin::Budget, stored::Origin::Budget),
+];
+
+fn quarantined(kept: &stored::Quarantined) -> Quarantined {
+    Quarantined {
+        entry: entry(&kept.entry),
+        why: kept.why.clone(),
+        node: kept.node.clone(),
+        since: moment(&kept.since),
+        killed_after: seconds(kept.killed_after),
+        until: moment(&kept.until),
+    }
+}
+
+fn stored_quarantine(kept: &Quarantined) -> stored::Quarantined {
+    stored::Quarantined {
+        entry: stored_entry(&kept.entry),
+        why: kept.why.clone(),
+        node: kept.node.clone(),
+        since: time(kept.since),
+        killed_after: i32::try_from(kept.killed_after).unwrap_or(i32::MAX),
+        until: time(kept.until),
+    }
+}
+
+/// What differs between two versions, as a merge patch of the spec: a burst of grants is a small write, however many hold
+/// something already.
+#[must_use]
+pub fn difference(before: &DatabaseLedgerSpec, after: &DatabaseLedgerSpec) -> serde_json::Value {
+    let json = |spec: &DatabaseLedgerSpec| {
+        let scalars = DatabaseLedgerSpec { entries: BTreeMap::new(), quarantine: BTreeMap::new(), ..spec.clone() };
+        serde_json::to_value(scalars).unwrap_or_default()
+    };
+    let mut patch = json(after);
+    patch["entries"] = changes(&before.entries, &after.entries);
+    patch["quarantine"] = changes(&before.quarantine, &after.quarantine);
+    patch
+}
+
+fn changes<T: PartialEq + serde::Serialize>(before: &BTreeMap<String, T>, after: &BTreeMap<String, T>) -> serde_json::Value {
+    let gone = before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), serde_json::Value::Null));
+    let new = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
+    let new = new.map(|(key, value)| (key.clone(), serde_json::to_value(value).unwrap_or_default()));
+    serde_json::Value::Object(gone.chain(new).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::ledger::Wait;
+    use serde_json::json;
+
+    fn some() -> Ledger {
+        let bounds = Bounds { allocatable: Connections::new(13), reserve: Connections::new(2), generation: 4 };
+        let mut ledger = Ledger::born(bounds);
+        for (place, (origin, _)) in ORIGINS.iter().enumerate() {
+            let until = (*origin == Origin::Drain).then_some(Moment(2_000));
+            let values = [("a.dbbudget.dev/b.default.pool".to_owned(), "3".to_owned())].into();
+            let source = if place == 0 { Source::Reserve } else { Source::Allocatable };
+            let (namespace, name) = ("shop".into(), format!("pod-{place}"));
+            let (origin, since, connections) = (*origin, Moment(1_000), 3);
+            ledger.enter(format!("uid-{place}").into(), Entry { namespace, name, connections, origin, source, values, since, until });
+        }
+        let wait = Wait { node: Some("n1".into()), killed_after: 65, at_most: 900 };
+        ledger.quarantine(&"uid-1".into(), "its object is gone".into(), Moment(1_500), wait);
+        ledger
+    }
+
+    #[test]
+    fn what_is_stored_is_read_as_it_was() {
+        let before = some();
+        let spec = ledger_spec(&before, "u");
+        assert_eq!((spec.held, spec.budget_uid.as_str()), (21, "u"));
+        let text = serde_json::to_string(&spec).expect("JSON");
+        assert_eq!(ledger(&serde_json::from_str(&text).expect("a spec")), before);
+    }
+
+    #[test]
+    fn a_write_holds_what_changed() {
+        let before = some();
+        let mut after = before.clone();
+        after.expire(Moment(3_000));
+        after.seen_alive(&"uid-1".into());
+        let patch = difference(&ledger_spec(&before, "u"), &ledger_spec(&after, "u"));
+        assert_eq!(patch["entries"]["uid-4"], json!(null), "the drain has ended");
+        assert_eq!(patch["entries"]["uid-1"]["name"], "pod-1");
+        assert_eq!(patch["entries"].as_object().map(serde_json::Map::len), Some(2));
+        assert_eq!((&patch["quarantine"], &patch["held"]), (&json!({"uid-1": null}), &json!(18)));
+    }
+}

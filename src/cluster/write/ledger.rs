@@ -1,0 +1,131 @@
+//! Ledgers, each written on condition that it is the very version that the write was computed from.
+
+use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use super::{WriteError, Writer, limited};
+use crate::api::parse::{Name, difference};
+use crate::api::{DatabaseLedger, DatabaseLedgerSpec};
+
+/// Owner of every field of a ledger.
+const FIELD_MANAGER: &str = "dbbudget/ledger";
+/// An object takes no more; long before that, every write is slow.
+const LARGEST: usize = 1 << 20;
+
+/// A ledger as it is stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    uid: String,
+    resource_version: String,
+    /// What it says.
+    pub spec: DatabaseLedgerSpec,
+}
+
+impl Stored {
+    fn new(metadata: &ObjectMeta, spec: DatabaseLedgerSpec) -> Self {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        Self { uid: text(&metadata.uid), resource_version: text(&metadata.resource_version), spec }
+    }
+}
+
+fn what(name: &Name) -> String {
+    format!("the DatabaseLedger {name}")
+}
+
+fn permission(verb: &str) -> impl Fn() -> String {
+    let verb = verb.to_owned();
+    move || format!("{verb} on databaseledgers.dbbudget.dev")
+}
+
+impl Writer {
+    fn ledgers(&self, namespace: &str) -> Api<DatabaseLedger> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Reads a ledger, as all of etcd has it.
+    ///
+    /// # Errors
+    /// When it was not read.
+    pub async fn ledger(&self, name: &Name) -> Result<Option<Stored>, WriteError> {
+        let (api, verb) = (self.ledgers(&name.namespace), permission("get"));
+        let read = limited(what(name), &name.namespace, verb, api.get_opt(&name.name)).await?;
+        Ok(read.map(|ledger| Stored::new(&ledger.metadata, ledger.spec)))
+    }
+
+    /// Names of all ledgers; `namespaces`: of these alone.
+    ///
+    /// # Errors
+    /// When they were not read.
+    pub async fn ledger_names(&self, namespaces: Option<&[String]>) -> Result<Vec<Name>, WriteError> {
+        let apis: Vec<(String, Api<DatabaseLedger>)> = match namespaces {
+            None => vec![("default".to_owned(), Api::all(self.client.clone()))],
+            Some(names) => names.iter().map(|name| (name.clone(), self.ledgers(name))).collect(),
+        };
+        let mut names = Vec::new();
+        for (namespace, api) in apis {
+            let params = ListParams::default();
+            let read = limited("the DatabaseLedgers".into(), &namespace, permission("list"), api.list_metadata(&params));
+            let named = |l: &kube::core::PartialObjectMeta<DatabaseLedger>| Name::new(l.namespace().unwrap_or_default(), l.name_any());
+            names.extend(read.await?.items.iter().map(named));
+        }
+        Ok(names)
+    }
+
+    /// Creates a ledger, unless there is one.
+    ///
+    /// # Errors
+    /// When it was not created, or nobody knows whether it was.
+    pub async fn create_ledger(&self, name: &Name, spec: DatabaseLedgerSpec) -> Result<Stored, WriteError> {
+        let ledger = DatabaseLedger::new(&name.name, spec);
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let api = self.ledgers(&name.namespace);
+        let created = limited(what(name), &name.namespace, permission("create"), api.create(&params, &ledger)).await?;
+        Ok(Stored::new(&created.metadata, created.spec))
+    }
+
+    /// Changes a ledger, if it is still what this was computed from.
+    ///
+    /// # Errors
+    /// When somebody else wrote it since, when it would be too large, or when nobody knows whether it was written.
+    pub async fn change_ledger(
+        &self,
+        name: &Name,
+        from: &Stored,
+        to: DatabaseLedgerSpec,
+    ) -> Result<Stored, WriteError> {
+        if to.entries.len() > 1_000 && serde_json::to_vec(&to).is_ok_and(|json| json.len() > LARGEST) {
+            let why = format!(
+                "with {} pods it would be larger than 1 MiB; split the budget {name} into several, each with a part of the \
+                 capacity and of the workloads",
+                to.entries.len()
+            );
+            return Err(WriteError::Refused { what: what(name), why });
+        }
+        let patch = json!({
+            "metadata": {"uid": from.uid, "resourceVersion": from.resource_version},
+            "spec": difference(&from.spec, &to),
+        });
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let api = self.ledgers(&name.namespace);
+        let patch = Patch::Merge(&patch);
+        // The answer without the entries, which are known.
+        let write = api.patch_metadata(&name.name, &params, &patch);
+        let written = limited(what(name), &name.namespace, permission("patch"), write).await?;
+        Ok(Stored::new(&written.metadata, to))
+    }
+
+    /// Deletes a ledger, if it is still what this was computed from.
+    ///
+    /// # Errors
+    /// When somebody else wrote it since, or nobody knows whether it is gone.
+    pub async fn delete_ledger(&self, name: &Name, from: &Stored) -> Result<(), WriteError> {
+        let version = Preconditions {
+            uid: Some(from.uid.clone()),
+            resource_version: Some(from.resource_version.clone()),
+        };
+        let params = DeleteParams { preconditions: Some(version), ..DeleteParams::default() };
+        let api = self.ledgers(&name.namespace);
+        limited(what(name), &name.namespace, permission("delete"), api.delete(&name.name, &params)).await.map(drop)
+    }
+}

@@ -1,0 +1,273 @@
+//! What becomes of a ledger, and of the pods that wait. Pure: what was seen and the time go in.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::asking::{Lost, asking, room};
+use super::facts::{Absent, Facts, Member, Terms, number};
+use super::ledgers::Waiting;
+use crate::budget::ledger::adoption::Adopted;
+use crate::budget::ledger::ended::{NodeSeen, Verdict};
+use crate::budget::ledger::queue::{self, Answer, Asking, Why};
+use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Phase, Uid, Wait};
+use crate::cluster::view::pods::Pod;
+use crate::pod::pinned::Pinned;
+
+/// Between two renewals of a node's Lease that count as one stretch. A kubelet renews every 10 s; one that was cut off for
+/// no longer hears of a deletion this much later.
+pub const GAP: u32 = 25;
+/// The last known capacity counts for this long.
+const CAPACITY_LASTS: u32 = 600;
+/// A node is found within this time, or people are told.
+const TO_BE_SCHEDULED: u32 = 60;
+/// A pod that is lost is replaced within this time.
+const TO_BE_REPLACED: u32 = 60;
+/// A node's Lease is read this often while somebody waits for it.
+const NODE_AGAIN: u32 = 10;
+
+/// What is known beside the facts.
+pub struct Known<'a> {
+    /// The budget, as `namespace/name`.
+    pub budget: &'a str,
+    /// What reads proved.
+    pub verdicts: &'a [(Absent, Verdict)],
+    /// A complete list of pods, begun late enough.
+    pub adopted: Option<Adopted>,
+    /// Pods that wait for this budget although nothing rules them, as reads confirmed.
+    pub freed: &'a [Arc<Pod>],
+    /// Pods that another budget keeps waiting.
+    pub elsewhere: &'a BTreeSet<Uid>,
+    /// What was heard of a node.
+    pub node: &'a dyn Fn(&str) -> NodeSeen,
+    /// Since when nobody knows what there is.
+    pub unknown_since: Option<Moment>,
+    /// The time.
+    pub now: Moment,
+}
+
+/// What follows.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The ledger as it should be.
+    pub ledger: Ledger,
+    /// Pods that wait and have an entry.
+    pub execute: Vec<Arc<Pod>>,
+    /// Those who wait on.
+    pub waiting: Vec<Waiting>,
+    /// Pods of several budgets that this one has room for.
+    pub has_room_for: BTreeSet<Uid>,
+    /// Granted pods that no node takes.
+    pub not_started: Vec<(Arc<Pod>, String)>,
+    /// When to look again though nothing happens.
+    pub again: Option<Moment>,
+}
+
+/// Decides. `same`: the ledger is this very budget's. `lost` is brought up to date.
+#[must_use]
+pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &mut Lost) -> Plan {
+    let mut ledger = before.clone();
+    follow_terms(&mut ledger, same, facts.terms.as_ref());
+    let drain = facts.terms.as_ref().map_or(0, |terms| terms.drain);
+    let steps = Steps { facts, known: &known, drain };
+    lost.retain(|_, of| {
+        of.retain(|at| at.after(TO_BE_REPLACED) > known.now);
+        !of.is_empty()
+    });
+    steps.end(&mut ledger, lost);
+    steps.drain_crashed(&mut ledger);
+    for (uid, node) in before.quarantined().iter().map(|(uid, kept)| (uid, kept.node.as_deref())) {
+        ledger.release(uid, node.map_or(NodeSeen::Silent, known.node), known.now);
+    }
+    ledger.expire(known.now);
+    steps.enter(&mut ledger);
+    let waiting = steps.grant(&mut ledger, lost);
+    let has_room_for = steps.has_room_for(&ledger, lost);
+    let gated = facts.members.iter().filter(|(uid, m)| m.pod.gate.is_some() && ledger.entries().contains_key(*uid));
+    let gated = gated.map(|(_, member)| &member.pod).chain(known.freed);
+    let execute = gated.filter(|pod| !pod.terminating()).cloned().collect();
+    let not_started = steps.not_started(&ledger);
+    let again = steps.again(&ledger);
+    if let Some(adopted) = known.adopted.filter(|_| facts.terms.is_some()) {
+        ledger.begin(adopted);
+    }
+    Plan { ledger, execute, waiting, has_room_for, not_started, again }
+}
+
+/// A ledger takes the numbers of its budget. One of another budget, or of one that no longer leases, grants nothing.
+fn follow_terms(ledger: &mut Ledger, same: bool, terms: Option<&Terms>) {
+    match terms.map(|terms| terms.bounds) {
+        None if ledger.phase() == Phase::Leasing => ledger.renew(ledger.bounds()),
+        Some(Some(bounds)) if !same => ledger.renew(bounds),
+        Some(Some(bounds)) => drop(ledger.rebound(bounds)),
+        None | Some(None) => {}
+    }
+}
+
+struct Steps<'a> {
+    facts: &'a Facts,
+    known: &'a Known<'a>,
+    drain: u32,
+}
+
+impl Steps<'_> {
+    /// Entries of pods that are gone.
+    fn end(&self, ledger: &mut Ledger, lost: &mut Lost) {
+        for (absent, verdict) in self.known.verdicts {
+            if let Some(last) = &absent.last {
+                self.drain_of(ledger, &absent.uid, last);
+            }
+            match verdict {
+                Verdict::Ended(ended) => ledger.remove(ended),
+                Verdict::Alive => ledger.seen_alive(&absent.uid),
+                Verdict::Vanished => {
+                    let grace = absent.last.as_ref().map_or(30, |pod| pod.grace);
+                    let at_most = self.facts.terms.as_ref().map_or(900, |terms| terms.quarantine);
+                    let node = absent.last.as_ref().and_then(|pod| pod.node.as_deref()).map(str::to_owned);
+                    let wait = Wait { node, killed_after: grace + self.drain + GAP, at_most };
+                    let why = format!("The pod {} is gone, and nobody saw its containers end.", absent.pod);
+                    ledger.quarantine(&absent.uid, why, self.known.now, wait);
+                }
+            }
+            self.note_lost(absent, verdict, lost);
+        }
+    }
+
+    /// The replacement of a pod that was Ready comes first.
+    fn note_lost(&self, absent: &Absent, verdict: &Verdict, lost: &mut Lost) {
+        let Some(pod) = absent.last.as_ref().filter(|pod| pod.ready && *verdict != Verdict::Alive) else { return };
+        if let Some(claim) = self.facts.claim_of(&pod.owners).and_then(|claim| self.facts.claims.get(claim)) {
+            lost.entry((claim.key.clone(), pod.revision.to_string())).or_default().push(self.known.now);
+        }
+    }
+
+    fn drain_crashed(&self, ledger: &mut Ledger) {
+        for (uid, member) in self.facts.members.iter().filter(|(_, member)| !member.pod.crashes.is_empty()) {
+            self.drain_of(ledger, uid, &member.pod);
+        }
+    }
+
+    /// A container that ended with anything but 0 may have left queries behind.
+    fn drain_of(&self, ledger: &mut Ledger, uid: &Uid, pod: &Pod) {
+        let Some(entry) = ledger.entries().get(uid).cloned().filter(|_| self.drain > 0) else { return };
+        for crash in pod.crashes.iter().filter(|crash| crash.at.after(self.drain) > self.known.now) {
+            let pinned = pod.pinned.as_ref().map(|pinned| pinned.only(self.known.budget)).unwrap_or_default();
+            let of_container = pinned.0.iter().map(|claim| claim.holds_in(&crash.container)).sum();
+            let connections = if pinned.0.is_empty() { entry.connections } else { number(of_container) };
+            let (origin, until) = (Origin::Drain, Some(self.known.now.after(self.drain)));
+            let drain = Entry { connections, origin, until, values: [].into(), since: self.known.now, ..entry.clone() };
+            if connections > 0 {
+                ledger.enter(format!("{uid}/{}/{}", crash.container, crash.count).into(), drain);
+            }
+        }
+    }
+
+    /// Pods that run, or may start, without a grant.
+    fn enter(&self, ledger: &mut Ledger) {
+        let origin = if ledger.phase() == Phase::Leasing { Origin::Escaped } else { Origin::Adopted };
+        for (uid, member) in self.facts.members.iter().filter(|(_, member)| !member.waits) {
+            if !ledger.knows(uid) {
+                ledger.enter(uid.clone(), self.fact(&member.pod, member.claim, origin));
+            }
+        }
+        for pod in self.known.freed {
+            let pinned = pod.pinned.as_ref().map(|p| p.only(self.known.budget)).unwrap_or_default();
+            let entry = Entry { connections: number(pinned.holds()), ..self.entry(pod, Origin::Freed) };
+            ledger.enter(pod.uid.clone(), entry);
+        }
+    }
+
+    /// What is entered for a pod without a grant.
+    fn fact(&self, pod: &Pod, claim: usize, origin: Origin) -> Entry {
+        let source = self.facts.claims.get(claim).map(|claim| claim.source).unwrap_or_default();
+        let connections = number(self.facts.taken(self.known.budget, pod, claim));
+        Entry { connections, source, ..self.entry(pod, origin) }
+    }
+
+    fn entry(&self, pod: &Pod, origin: Origin) -> Entry {
+        let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
+        Entry { namespace, name, origin, since: self.known.now, ..Entry::default() }
+    }
+
+    /// Grants what fits, and answers who waits on.
+    fn grant(&self, ledger: &mut Ledger, lost: &mut Lost) -> Vec<Waiting> {
+        let asking = asking(self.facts, self.known.budget, ledger, lost, self.known.elsewhere);
+        let room = room(self.facts, ledger);
+        let mut waiting = Vec::new();
+        for (asked, answer) in queue::answer(ledger, asking, room) {
+            let Some(member) = self.facts.members.get(&asked.uid) else { continue };
+            let why = match answer {
+                _ if self.is_unknown() => Some(Why::CapacityUnknown),
+                Answer::Waits(why) => Some(why),
+                Answer::Granted(connections) => self.add(ledger, &asked, member, connections).err(),
+            };
+            match why {
+                Some(why) => waiting.push(self.waits(member, &asked, why)),
+                None if asked.rank.replaces => self.use_credit(member, lost),
+                None => {}
+            }
+        }
+        waiting
+    }
+
+    fn add(&self, ledger: &mut Ledger, asked: &Asking, member: &Member, connections: u32) -> Result<(), Why> {
+        let waits = Why::NoRoom { needs: asked.share, free: crate::budget::connections::Connections::ZERO };
+        let (Some(terms), Some(gate)) = (&self.facts.terms, &member.pod.gate) else { return Err(waits) };
+        let least = member.pod.pinned.as_ref().map(|p| p.only(self.known.budget)).unwrap_or_default();
+        let granted = if connections == asked.share { self.facts.share(&least) } else { least };
+        let has = |key: &str| gate.keys.iter().any(|known| known == key);
+        let entry = Entry {
+            connections,
+            source: asked.source,
+            values: Pinned::values(&granted, has),
+            ..self.entry(&member.pod, Origin::Granted)
+        };
+        ledger.grant(asked.uid.clone(), entry, terms.generation).map_err(|_| waits)
+    }
+
+    fn use_credit(&self, member: &Member, lost: &mut Lost) {
+        let Some(claim) = self.facts.claims.get(member.claim) else { return };
+        let key = (claim.key.clone(), member.pod.revision.to_string());
+        lost.entry(key).or_default().pop();
+    }
+
+    fn waits(&self, member: &Member, asked: &Asking, why: Why) -> Waiting {
+        let claim = self.facts.claims.get(member.claim).map(|claim| claim.id.clone()).unwrap_or_default();
+        Waiting { pod: member.pod.clone(), claim, source: asked.source, connections: asked.share, why }
+    }
+
+    /// Whether nobody has known for too long what there is.
+    fn is_unknown(&self) -> bool {
+        self.known.unknown_since.is_some_and(|since| since.after(CAPACITY_LASTS) <= self.known.now)
+    }
+
+    /// Pods that wait for another budget, and would have their connections of this one.
+    fn has_room_for(&self, ledger: &Ledger, lost: &Lost) -> BTreeSet<Uid> {
+        if self.known.elsewhere.is_empty() || self.is_unknown() {
+            return BTreeSet::new();
+        }
+        let asking = asking(self.facts, self.known.budget, ledger, lost, &BTreeSet::new());
+        let answers = queue::answer(ledger, asking, room(self.facts, ledger)).into_iter();
+        let granted = answers.filter(|(one, answer)| {
+            matches!(answer, Answer::Granted(_)) && self.known.elsewhere.contains(&one.uid)
+        });
+        granted.map(|(one, _)| one.uid).collect()
+    }
+
+    fn not_started(&self, ledger: &Ledger) -> Vec<(Arc<Pod>, String)> {
+        let of = |member: &Member| {
+            let (since, why) = member.pod.unschedulable.clone().filter(|_| member.pod.gate.is_none())?;
+            let late = since.after(TO_BE_SCHEDULED) <= self.known.now && ledger.knows(&member.pod.uid);
+            late.then(|| (member.pod.clone(), why))
+        };
+        self.facts.members.values().filter_map(of).collect()
+    }
+
+    fn again(&self, ledger: &Ledger) -> Option<Moment> {
+        let now = self.known.now;
+        let ends = ledger.entries().values().filter_map(|entry| entry.until);
+        let apart = ledger.quarantined().values().map(|kept| kept.until.min(now.after(NODE_AGAIN)));
+        let late = self.facts.members.values().filter_map(|m| Some(m.pod.unschedulable.as_ref()?.0.after(TO_BE_SCHEDULED)));
+        let unknown = self.known.unknown_since.map(|since| since.after(CAPACITY_LASTS));
+        ends.chain(apart).chain(late.filter(|at| *at > now)).chain(unknown.filter(|at| *at > now)).min()
+    }
+}

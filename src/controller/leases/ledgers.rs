@@ -1,0 +1,96 @@
+//! The ledgers as they were last read or written, for everybody who asks: the status, other budgets of the same pod, and
+//! people.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::mpsc;
+
+use crate::api::parse::Name;
+use crate::budget::claim::Source;
+use crate::budget::ledger::adoption::NotYet;
+use crate::budget::ledger::queue::Why;
+use crate::budget::ledger::{Ledger, Moment, Uid};
+use crate::cluster::view::pods::Pod;
+
+/// A ledger, and what follows from it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Those who wait, in their order.
+    pub waiting: Vec<Waiting>,
+    /// Pods of several budgets that this one has room for.
+    pub has_room_for: BTreeSet<Uid>,
+    /// Pods that nobody's claim rules any more, so that this budget keeps them from nothing.
+    pub let_go: BTreeSet<Uid>,
+    /// Granted pods that no node takes, with the scheduler's reason.
+    pub not_started: Vec<(Arc<Pod>, String)>,
+    /// Why nothing is granted yet.
+    pub not_yet: Option<NotYet>,
+    /// Since when nothing is granted because nobody knows what there is.
+    pub unknown_since: Option<Moment>,
+}
+
+/// A pod that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The pod.
+    pub pod: Arc<Pod>,
+    /// The claim's row in the status.
+    pub claim: String,
+    /// What it draws from.
+    pub source: Source,
+    /// What it asks for.
+    pub connections: u32,
+    /// Why it waits.
+    pub why: Why,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Ledgers {
+    all: RwLock<BTreeMap<Name, Arc<Kept>>>,
+    changed: mpsc::UnboundedSender<Name>,
+}
+
+impl Ledgers {
+    /// None yet; the names of those that change are received.
+    #[must_use]
+    pub fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Name>) {
+        let (changed, receiver) = mpsc::unbounded_channel();
+        (Arc::new(Self { all: RwLock::default(), changed }), receiver)
+    }
+
+    /// A budget's.
+    #[must_use]
+    pub fn of(&self, name: &Name) -> Option<Arc<Kept>> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Whether any has an entry for a pod.
+    #[must_use]
+    pub fn know(&self, uid: &str) -> bool {
+        self.all.read().unwrap_or_else(PoisonError::into_inner).values().any(|kept| kept.ledger.knows(uid))
+    }
+
+    /// Takes a newer one; nothing: it is gone. Answers whether that is news.
+    pub fn put(&self, name: &Name, kept: Option<Kept>) -> bool {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        if all.get(name).map(AsRef::as_ref) == kept.as_ref() {
+            return false;
+        }
+        match kept {
+            Some(kept) => drop(all.insert(name.clone(), Arc::new(kept))),
+            None => drop(all.remove(name)),
+        }
+        // Nobody receives any more: the controller is stopping.
+        let _ = self.changed.send(name.clone());
+        true
+    }
+
+    /// Forgets all: somebody else writes them now.
+    pub fn clear(&self) {
+        self.all.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
