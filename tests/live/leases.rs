@@ -1,0 +1,146 @@
+//! Pods that wait until their connections are free. kwok plays the kubelets; a judge of its own watches the pods, and counts
+//! what those may hold that wait no longer.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+
+use dbbudget::api::ledger::Phase;
+use dbbudget::api::{DatabaseBudget, DatabaseLedger};
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, watcher};
+use kube::{Api, ResourceExt};
+
+use crate::operator::Operator;
+use crate::things::{budget, budget_is, condition, deployment, row, status};
+use crate::world::{World, until_some};
+
+/// Of 10 connections, with the shares of a rollout's usual room.
+fn leasing(name: &str, more: &str, entries: &[(&str, &str)]) -> String {
+    budget(name, more, entries)
+        .replace("maxConnections: 100", "maxConnections: 10")
+        .replace("enforcement: Observe, headroom: None", "enforcement: Lease, drainSeconds: 1")
+}
+
+async fn operator(world: &World<'_>) -> Operator {
+    world.install().await;
+    replica(world, "operator").await
+}
+
+async fn replica(world: &World<'_>, identity: &str) -> Operator {
+    let mut operator = Operator::spawn(world, identity, &["--namespace", &world.namespace, "--adopt-after", "1"]);
+    operator.until_ready().await;
+    operator
+}
+
+async fn until_leasing(world: &World<'_>, name: &str) {
+    world.until(name, "it grants", |ledger: &DatabaseLedger| ledger.spec.phase == Phase::Leasing).await;
+}
+
+fn waits(pod: &Pod) -> bool {
+    pod.spec.iter().flat_map(|spec| spec.scheduling_gates.iter().flatten()).any(|gate| gate.name == "dbbudget.dev/lease")
+}
+
+/// What a pod may hold by the numbers that its container reads; nothing while it waits, and when its containers ended.
+fn holds(pod: &Pod) -> u32 {
+    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let mut ended = statuses.map(|status| status.state.as_ref().is_some_and(|state| state.terminated.is_some())).peekable();
+    if waits(pod) || (ended.peek().is_some() && ended.all(|ended| ended)) {
+        return 0;
+    }
+    let numbers = pod.annotations().iter().filter(|(key, _)| key.ends_with(".pool") || key.ends_with(".overflow"));
+    numbers.map(|(_, value)| value.parse::<u32>().expect("a number")).sum()
+}
+
+/// Counts what the pods of a namespace may hold together, at every change of any of them.
+struct Judge(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    now: BTreeMap<String, u32>,
+    most: u32,
+}
+
+impl Judge {
+    fn of(world: &World) -> Self {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (told, api): (_, Api<Pod>) = (seen.clone(), world.api());
+        tokio::spawn(async move {
+            let mut events = pin!(watcher(api, watcher::Config::default()).default_backoff());
+            while let Some(event) = events.next().await {
+                let mut seen = told.lock().expect("no panic");
+                match event {
+                    Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => {
+                        seen.now.insert(pod.uid().unwrap_or_default(), holds(&pod));
+                    }
+                    Ok(watcher::Event::Delete(pod)) => drop(seen.now.remove(&pod.uid().unwrap_or_default())),
+                    _ => {}
+                }
+                let sum = seen.now.values().sum();
+                seen.most = seen.most.max(sum);
+            }
+        });
+        Self(seen)
+    }
+
+    fn most(&self) -> u32 {
+        self.0.lock().expect("no panic").most
+    }
+}
+
+#[tokio::test]
+async fn pods_wait_for_their_connections_and_are_told_why() {
+    let world = World::new("lease").await;
+    let _operator = operator(&world).await;
+    world.apply(&leasing("shop", "", &[("api", "{kind: Deployment}, sizeFor: 3")])).await;
+    let judge = Judge::of(&world);
+    until_leasing(&world, "shop").await;
+    world.apply(&deployment("api", 6)).await;
+    let told = |b: &DatabaseBudget| row(b, "api").pods == 3 && status(b).waiting_pods == Some(3);
+    let seen = status(&world.until("shop", "three run and three wait", told).await);
+    assert_eq!((seen.held, seen.free, seen.waiting), (Some(9), Some(1), Some(9)));
+    let first = seen.queue.first().expect("it is told");
+    assert_eq!(first.why, "It needs 3, and 0 are free for it.");
+    assert!(first.frees.starts_with("The next pod to end, of "), "{}", first.frees);
+    let injected = condition(&seen.conditions, "Injected").expect("there").message.clone();
+    assert_eq!(injected, "All 3 pods that run have their share. 3 wait for their connections: see status.queue.");
+    let running = until_some::<Pod>(world.api(), 3, "pods run", |pod| !waits(pod)).await;
+    assert!(running.iter().all(|pod| holds(pod) == 3), "{running:#?}");
+
+    world.cluster.kubectl(&["delete", "pod", "-n", &world.namespace, &running[0].name_any()]).expect("deleted");
+    let next = |pod: &Pod| !waits(pod) && pod.uid() != running[0].uid();
+    until_some::<Pod>(world.api(), 3, "pods run, the next one too", next).await;
+    world.apply(&deployment("api", 2)).await;
+    let fewer = |b: &DatabaseBudget| status(b).held == Some(6) && status(b).waiting_pods == Some(0);
+    world.until("shop", "two are left", fewer).await;
+    assert!(judge.most() <= 9, "{} of 10, and one is kept for a rollout", judge.most());
+}
+
+#[tokio::test]
+async fn a_rollout_in_a_full_budget_uses_the_room_that_is_kept_for_it() {
+    let world = World::new("rollout").await;
+    let mut leader = operator(&world).await;
+    leader.until_leads().await;
+    let _second = replica(&world, "second").await;
+    world.apply(&leasing("shop", "", &[("api", "{kind: Deployment}")])).await;
+    let judge = Judge::of(&world);
+    until_leasing(&world, "shop").await;
+    world.apply(&deployment("api", 3)).await;
+    world.until("shop", "it is full", |b: &DatabaseBudget| status(b).held == Some(9)).await;
+    world.cluster.kubectl(&["rollout", "restart", "deployment/api", "-n", &world.namespace]).expect("restarted");
+    let surges = |b: &DatabaseBudget| status(b).held == Some(10);
+    world.until("shop", "the first new pod has the room", surges).await;
+    leader.kill();
+    let done = |d: &Deployment| {
+        let status = d.status.clone().unwrap_or_default();
+        status.observed_generation == d.metadata.generation
+            && (status.updated_replicas, status.ready_replicas, status.replicas) == (Some(3), Some(3), Some(3))
+    };
+    world.until("api", "it is rolled out", done).await;
+    assert_eq!(judge.most(), 10);
+    let outdated = |b: &DatabaseBudget| budget_is(b, "Injected", "Outdated");
+    world.until("shop", "the one that came in by the room has less than its share", outdated).await;
+}
