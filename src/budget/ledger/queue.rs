@@ -74,6 +74,8 @@ pub enum Answer {
 pub enum Why {
     /// The ledger does not grant yet.
     Adopting,
+    /// Its share is not known yet.
+    NoShareYet,
     /// Nobody knows any more how many connections there are.
     CapacityUnknown,
     /// Others hold too much.

@@ -78,6 +78,8 @@ pub struct View {
     nodes: BTreeMap<String, Option<u32>>,
     /// Budgets whose numbers depend on nodes.
     on_nodes: BTreeSet<Name>,
+    /// Ledgers whose budget leases no longer, and the namespaces of pods that still count in them.
+    outlived: BTreeMap<Name, BTreeSet<String>>,
     answers: Arc<BTreeMap<Name, Answer>>,
     watches: States,
     /// The watches over budgets and claims; nothing is judged before they are filled.
@@ -285,6 +287,19 @@ impl Shared {
     pub fn depends_on_nodes(&self, name: &Name, depends: bool) -> bool {
         let known = self.read().on_nodes.contains(name);
         known != depends && self.write().set_on_nodes(name, depends)
+    }
+
+    /// Notes in which namespaces pods count for a ledger whose budget leases no longer; they are watched until they end.
+    pub fn outlived(&self, name: &Name, namespaces: BTreeSet<String>) {
+        if self.read().outlived.get(name).map_or(namespaces.is_empty(), |known| *known == namespaces) {
+            return;
+        }
+        if namespaces.is_empty() {
+            self.write().outlived.remove(name);
+        } else {
+            self.write().outlived.insert(name.clone(), namespaces);
+        }
+        self.needs_changed();
     }
 
     /// Tells that what has to be watched may have changed.

@@ -60,7 +60,8 @@ impl View {
         let mut needs: BTreeSet<Need> = self.snapshot().budgets().flat_map(|b| self.needs(&b.name)).collect();
         // Who waits is let go, also where no claim is left.
         let waiting = self.pods().gated().map(|pod| pod.namespace.clone());
-        needs.extend(waiting.map(|namespace| Need { source: Source::Pods, namespace: Some(namespace) }));
+        let counted = self.outlived.values().flatten().cloned();
+        needs.extend(waiting.chain(counted).map(|namespace| Need { source: Source::Pods, namespace: Some(namespace) }));
         watches(needs, confined)
     }
 

@@ -65,6 +65,8 @@ impl View {
         let mut concerned = self.concerned_by(workloads.iter().cloned());
         let leases = |name: &Name| self.snapshot.budget(name).is_some_and(|b| b.enforcement == Enforcement::Lease);
         concerned.retain(|name| shown || leases(name));
+        let counts = |namespaces: &BTreeSet<String>| workloads.iter().any(|key| namespaces.contains(&key.namespace));
+        concerned.extend(self.outlived.iter().filter(|(_, of)| counts(of)).map(|(name, _)| name.clone()));
         for key in workloads {
             let gone = self.snapshot.workload(&key).is_some_and(|w| w.gone);
             if gone && self.pods.holders(&key).next().is_none() {

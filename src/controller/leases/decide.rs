@@ -22,6 +22,8 @@ const CAPACITY_LASTS: u32 = 600;
 const TO_BE_SCHEDULED: u32 = 60;
 /// A pod that is lost is replaced within this time.
 const TO_BE_REPLACED: u32 = 60;
+/// A share is computed within this time; later a pod is granted the smallest.
+const TO_BE_PUBLISHED: u32 = 5;
 /// A node's Lease is read this often while somebody waits for it.
 const NODE_AGAIN: u32 = 10;
 
@@ -197,6 +199,7 @@ impl Steps<'_> {
             let Some(member) = self.facts.members.get(&asked.uid) else { continue };
             let why = match answer {
                 _ if self.is_unknown() => Some(Why::CapacityUnknown),
+                _ if self.share_comes(member).is_some() => Some(Why::NoShareYet),
                 Answer::Waits(why) => Some(why),
                 Answer::Granted(connections) => self.add(ledger, &asked, member, connections).err(),
             };
@@ -207,6 +210,13 @@ impl Steps<'_> {
             }
         }
         waiting
+    }
+
+    /// Until when a pod waits for a share that is not published yet: those of a workload that has just appeared.
+    fn share_comes(&self, member: &Member) -> Option<Moment> {
+        let is_published = self.facts.claims.get(member.claim).is_some_and(|claim| claim.is_published);
+        let until = member.pod.created.after(TO_BE_PUBLISHED);
+        (!is_published && self.known.now < until).then_some(until)
     }
 
     fn add(&self, ledger: &mut Ledger, asked: &Asking, member: &Member, connections: u32) -> Result<(), Why> {
@@ -267,6 +277,8 @@ impl Steps<'_> {
         let ends = ledger.entries().values().filter_map(|entry| entry.until);
         let apart = ledger.quarantined().values().map(|kept| kept.until.min(now.after(NODE_AGAIN)));
         let late = self.facts.members.values().filter_map(|m| Some(m.pod.unschedulable.as_ref()?.0.after(TO_BE_SCHEDULED)));
+        let unpublished = self.facts.members.values().filter(|m| m.waits).filter_map(|m| self.share_comes(m));
+        let late = late.chain(unpublished);
         let unknown = self.known.unknown_since.map(|since| since.after(CAPACITY_LASTS));
         ends.chain(apart).chain(late.filter(|at| *at > now)).chain(unknown.filter(|at| *at > now)).min()
     }

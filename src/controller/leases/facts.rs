@@ -60,8 +60,10 @@ pub struct Claim {
     pub priority: i32,
     /// What it draws from.
     pub source: Source,
-    /// Pods that the workload has when nothing is replaced; nothing: one on each node.
+    /// Pods that the workload has when nothing is replaced; nothing: one on each node, or it is not known yet.
     pub replicas: Option<u32>,
+    /// Whether its share has been published.
+    pub is_published: bool,
     /// What a pod takes as written; only where somebody needs it.
     pub as_written: Option<Connections>,
     limits: BTreeMap<(String, String), u32>,
@@ -222,10 +224,10 @@ fn claims_of(
             source: entry.source,
             replicas: match workload.map(|w| w.replicas) {
                 Some(Replicas::Count(n)) => Some(n),
-                Some(Replicas::PerNode) => None,
-                None => Some(0),
+                Some(Replicas::PerNode) | None => None,
             },
             as_written: None,
+            is_published: row.is_some_and(|row| !row.engines.is_empty()),
             limits: limits.collect(),
             key,
         }

@@ -125,7 +125,7 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
     let plan = decide(&keeping.ledger, same, &facts, known, &mut keeping.lost);
     keeping.heartbeats = heartbeats;
     write(context, name, keeping, &facts, &plan.ledger).await?;
-    Ok(report(context, name, keeping, (plan, freed, not_yet), begins))
+    Ok(report(context, name, keeping, (plan, freed, not_yet), (begins, facts.terms.is_some())))
 }
 
 /// The ledger as it is stored, unless this replica wrote it last.
@@ -244,7 +244,7 @@ fn report(
     name: &Name,
     keeping: &Keeping,
     (plan, freed, not_yet): (Plan, Vec<Arc<Pod>>, Option<NotYet>),
-    begins: bool,
+    (begins, leases): (bool, bool),
 ) -> Outcome {
     let again = match not_yet {
         _ if begins => Some(Duration::ZERO),
@@ -264,6 +264,8 @@ fn report(
         not_yet,
         unknown_since: keeping.unknown_since,
     };
+    let counted = keeping.ledger.entries().values().filter(|_| !leases).map(|entry| entry.namespace.clone());
+    context.shared.outlived(name, counted.collect());
     let is_empty = keeping.stored.is_none() && freed.is_empty();
     let changed = context.ledgers.put(name, (!is_empty).then_some(kept));
     Outcome { execute: plan.execute, others: if changed { others } else { BTreeSet::new() }, again }

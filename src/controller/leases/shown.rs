@@ -55,6 +55,7 @@ impl Kept {
     pub fn reason(&self, waiting: &Waiting) -> (String, String) {
         match &waiting.why {
             Why::Adopting => ("The ledger still takes in pods that run already.".into(), self.begins()),
+            Why::NoShareYet => ("Its share is being computed.".into(), "Its share, in a moment.".into()),
             Why::CapacityUnknown => (
                 "Nobody has known for 10 minutes how many connections there are.".into(),
                 "Nothing by itself: see the condition WithinCapacity.".into(),
