@@ -72,6 +72,7 @@ impl Pinned {
             let engines: Vec<&mut PinnedEngine> = engines.collect();
             if limits.len() == engines.len() {
                 for (engine, limit) in engines.into_iter().zip(limits).filter(|(engine, _)| !engine.fixed) {
+                    engine.smallest = engine.limit;
                     engine.limit = limit.or(engine.limit);
                 }
             }
@@ -109,8 +110,9 @@ mod tests {
         let values = granted.values(|key| key == read);
         let expected = [(read, "3"), ("dbbudget.dev/granted.supabase", "5,4")];
         assert_eq!(values, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
-        assert_eq!(pinned(Some("5,4")), granted);
-        assert_eq!(pinned(Some("5,9")), granted, "no share sets the second");
+        for read in ["5,4", "5,9"].map(|granted| pinned(Some(granted))) {
+            assert_eq!((read.holds(), read.least()), (granted.holds(), born.holds()), "no share sets the second");
+        }
         for other in ["", "5", "5,4,3"] {
             assert_eq!(pinned(Some(other)), born, "{other:?}");
         }

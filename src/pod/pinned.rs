@@ -80,6 +80,9 @@ pub struct PinnedEngine {
     /// Whether it holds one connection per thread.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub per_thread: bool,
+    /// The smallest limit that it may have, where it was granted another one.
+    #[serde(skip)]
+    pub smallest: Option<u32>,
     /// No share sets its limit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fixed: bool,
@@ -119,6 +122,16 @@ impl Pinned {
         self.0.iter().map(Claim::holds).sum()
     }
 
+    /// The same with the smallest limits.
+    #[must_use]
+    pub fn least(&self) -> Connections {
+        let mut least = self.clone();
+        for engine in least.0.iter_mut().flat_map(|claim| &mut claim.containers).flat_map(|c| &mut c.engines) {
+            engine.limit = engine.smallest.or(engine.limit);
+        }
+        least.holds()
+    }
+
     /// The budgets that a pod waits for, in the order in which it takes from them.
     #[must_use]
     pub fn awaited(&self) -> Vec<&str> {
@@ -152,6 +165,7 @@ impl PinnedContainer {
             count: engine.count,
             limit: *limit,
             per_thread: engine.per_thread,
+            smallest: None,
             fixed: awaits && !engine.sized,
             overflow_percent: if awaits { engine.overflow_percent } else { 0 },
         });

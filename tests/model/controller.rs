@@ -4,8 +4,8 @@
 use dbbudget::budget::claim::Source;
 use dbbudget::budget::ledger::adoption::{Listed, Replica, SETTLE, adopt};
 use dbbudget::budget::ledger::ended::{Answer, PodSeen, Verdict, judge};
-use dbbudget::budget::ledger::queue::{self, Asking, Rank, SurgeRoom};
-use dbbudget::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Wait};
+use dbbudget::budget::ledger::queue::{self, Asking, Rank, SurgeRoom, Why};
+use dbbudget::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Uid, Wait};
 
 use crate::world::{AS_WRITTEN, Budget, Here, Message, Object, TICK, World, uid};
 
@@ -15,6 +15,8 @@ pub struct Controller {
     pub ledger: Option<(Ledger, u8)>,
     pub budget: Option<Budget>,
     pub pods: Vec<View>,
+    /// Which pods' entries it executed; nobody asks unless by mistake.
+    pub executed: Vec<usize>,
 }
 
 /// What it has seen of a pod.
@@ -49,9 +51,20 @@ pub enum Mistake {
     BornLeasing,
     /// It adopts what is listed before everybody gates.
     EarlyList,
+    /// What is gone without proof is kept for ever.
+    NoRelease,
+    /// An entry stays until proof comes, which may never come.
+    NoProofNoEnd,
+    /// An entry is executed once, and the patch may be lost.
+    ExecutedOnce,
+    /// A controller does not read the ledger again, once it has written.
+    NotReadAgain,
+    /// Whoever never fits keeps the others waiting.
+    NeverBlocks,
 }
 
-const WAIT: Wait = Wait { node: None, killed_after: 2 * TICK as u32, at_most: 3 * TICK as u32 };
+/// In ticks: two until a kubelet has killed, three where nothing is heard of it.
+const WAIT: Wait = Wait { node: None, killed_after: 2 * SETTLE, at_most: 3 * SETTLE };
 
 /// A step of one controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +83,7 @@ pub enum Step {
 
 impl Controller {
     pub fn new(pods: usize) -> Self {
-        Self { ledger: None, budget: None, pods: vec![View::Nothing; pods] }
+        Self { ledger: None, budget: None, pods: vec![View::Nothing; pods], executed: Vec::new() }
     }
 
     pub fn steps(&self, world: &World) -> Vec<Step> {
@@ -102,7 +115,8 @@ impl Controller {
             let View::Here(here, _) = self.pods[pod] else { return None };
             let newest = mistake == Some(Mistake::NewestClaim);
             let values = if newest { budget.share } else { u8::try_from(entry.connections).ok()? };
-            return here.gated.then_some(Message::Patch { pod, values });
+            let again = mistake == Some(Mistake::ExecutedOnce) && self.executed.contains(&pod);
+            return (here.gated && !again).then_some(Message::Patch { pod, values });
         }
         let mut next = ledger.clone();
         match step {
@@ -110,6 +124,7 @@ impl Controller {
             Step::Rebound => drop(next.rebound(World::bounds(budget))),
             Step::Grant => self.grant(&mut next, budget, mistake),
             Step::Look(pod) => self.look(&mut next, pod, world, mistake),
+            Step::Release(_) if mistake == Some(Mistake::NoRelease) => {}
             Step::Release(pod) if mistake == Some(Mistake::OneRenewal) => {
                 let kept = ledger.quarantined().get(&uid(pod))?;
                 if matches!(world.node, crate::world::Node::Up { .. })
@@ -131,13 +146,12 @@ impl Controller {
             _ => None,
         });
         let here: Vec<_> = here.collect();
-        let waiting = here.iter().filter(|(uid, here, _)| here.gated && !next.knows(uid));
-        let asking = waiting.map(|(uid, _, share)| {
-            let rank = Rank { replaces: false, priority: 0, newest: true, since: Moment(0) };
-            let (uid, share, source) = (uid.clone(), *share, Source::Allocatable);
-            Asking { uid, source, share, least: share, rank, surging: false, elsewhere: false }
-        });
+        let waiting = here.iter().filter(|(uid, here, _)| here.gated && !here.deleting && !next.knows(uid));
+        let asking = waiting.map(|(uid, _, share)| asks(uid.clone(), *share));
         for (asked, answer) in queue::answer(next, asking.collect(), SurgeRoom::default()) {
+            if mistake == Some(Mistake::NeverBlocks) && matches!(answer, queue::Answer::Waits(Why::Never { .. })) {
+                break;
+            }
             if let queue::Answer::Granted(connections) = answer {
                 let entry = Entry { connections, ..Entry::default() };
                 let _ = next.grant(asked.uid, entry, budget.generation.into());
@@ -174,9 +188,16 @@ impl Controller {
         match verdict {
             Verdict::Ended(ended) => next.remove(&ended),
             Verdict::Alive => next.seen_alive(&name),
+            Verdict::Vanished if mistake == Some(Mistake::NoProofNoEnd) => {}
             Verdict::Vanished => next.quarantine(&name, String::new(), world.moment(), WAIT),
         }
     }
+}
+
+/// A pod that waits like any other.
+pub fn asks(uid: Uid, share: u32) -> Asking {
+    let rank = Rank { replaces: false, priority: 0, newest: true, since: Moment(0) };
+    Asking { uid, source: Source::Allocatable, share, least: share, rank, surging: false, elsewhere: false }
 }
 
 /// What anybody would take for an end.

@@ -18,6 +18,8 @@ pub struct Explored {
     pub mistake: Option<Mistake>,
     pub controllers: usize,
     pub pods: usize,
+    /// What becomes of the last pod, once it is granted, is left to the others.
+    pub last_waits: bool,
     /// How many of them a user may create before the webhook gates; nothing: it gates, and the ledger grants.
     pub early: Option<usize>,
     pub budget: Budget,
@@ -47,6 +49,7 @@ pub enum Event {
     Gate,
     ChangeBudget,
     Deliver(Message),
+    Lose(Message),
     Controller(usize, Step),
 }
 
@@ -84,6 +87,9 @@ impl Model for Explored {
         events.extend((world.left.budget_changes > 0).then_some(Event::ChangeBudget));
         events.extend(world.may_tick().then_some(Event::Tick));
         events.extend(world.network.iter().cloned().map(Event::Deliver));
+        if world.left.lost_messages > 0 {
+            events.extend(world.network.iter().cloned().map(Event::Lose));
+        }
         for (n, controller) in world.controllers.iter().enumerate() {
             events.extend(controller.steps(world).into_iter().map(|step| Event::Controller(n, step)));
         }
@@ -93,6 +99,10 @@ impl Model for Explored {
         let mut world = before.clone();
         match event {
             Event::Deliver(message) => self.deliver(&mut world, &message),
+            Event::Lose(message) => {
+                world.left.lost_messages -= 1;
+                world.network.retain(|other| *other != message);
+            }
             Event::Controller(n, step) => self.step(&mut world, n, step)?,
             event => happen(&mut world, &event, self.changed),
         }
@@ -117,6 +127,9 @@ impl Model for Explored {
 impl Explored {
     fn of_pod(&self, world: &World, i: usize, pod: &Pod, up: bool, events: &mut Vec<Event>) {
         let runs = pod.holds() > 0;
+        if self.last_waits && i + 1 == self.pods && pod.here().is_some() {
+            return;
+        }
         let mut may = |so: bool, event: Event| events.extend(so.then_some(event));
         match pod.object {
             Object::None => may(self.early.is_some_and(|n| i < n) || world.gating.is_some(), Event::Create(i)),
@@ -127,7 +140,7 @@ impl Explored {
                 may(up && here.deleting && runs, Event::Stop(i));
                 let stopped = pod.container != Container::NotStarted || here.deleting;
                 may(up && here.bound && stopped && !runs && !here.reported, Event::Report(i));
-                may(up && here.deleting && (here.reported || !here.bound), Event::Finalise(i));
+                may(here.deleting && (!here.bound || up && here.reported), Event::Finalise(i));
                 may(!here.deleting && world.left.deletions > 0, Event::Delete(i));
                 may(world.left.forced > 0, Event::Force(i));
                 may(!up && here.bound, Event::Collect(i));
@@ -174,6 +187,9 @@ impl Explored {
     fn step(&self, world: &mut World, n: usize, step: Step) -> Option<()> {
         let controller = &world.controllers[n];
         match step {
+            Step::SeeLedger if self.mistake == Some(Mistake::NotReadAgain) && controller.ledger.is_some() => {
+                return None;
+            }
             Step::SeeLedger => world.controllers[n].ledger = Some((world.ledger.clone(), world.version)),
             Step::SeeBudget => world.controllers[n].budget = Some(world.budget),
             Step::See(pod) => world.controllers[n].pods[pod] = current(world, pod),
@@ -190,6 +206,9 @@ impl Explored {
             _ if world.network.len() >= 2 => return None,
             step => {
                 let message = controller.send(step, world, self.mistake)?;
+                if let (Message::Patch { pod, .. }, Some(Mistake::ExecutedOnce)) = (&message, self.mistake) {
+                    world.controllers[n].executed.push(*pod);
+                }
                 if !world.network.contains(&message) {
                     world.network.push(message);
                 }
@@ -248,6 +267,6 @@ fn happen(world: &mut World, event: &Event, changed: Budget) {
             world.left.budget_changes -= 1;
             world.budget = changed;
         }
-        Event::Deliver(_) | Event::Controller(..) => {}
+        Event::Deliver(_) | Event::Lose(_) | Event::Controller(..) => {}
     }
 }

@@ -1,11 +1,28 @@
 //! Every interleaving of what dbbudget and the world around it may do, up to a bound: two controllers with views as old as
-//! they like, messages that arrive late or after their sender died, pods that are deleted cleanly and by force, a node that
-//! is cut off and comes back. The steps are those of `src/budget/ledger`, the very functions that the controller calls.
+//! they like, messages that arrive late, never, or after their sender died, pods that are deleted cleanly and by force, a
+//! node that is cut off and comes back. The steps are those of `src/budget/ledger`, the very functions that the controller
+//! calls.
+//!
+//! | what is shown | how | where |
+//! |---|---|---|
+//! | every grant fits, every container is counted | no state that can be reached breaks it, up to a number of writes and ticks | [`explored`] |
+//! | whoever fits is granted in the end, and nothing is kept of what is gone | from every state that can be reached a good one is reached by what is bound to happen, in any number of writes and ticks | [`progress`] |
+//! | every rollout gets done, beside others and a workload that would take the room | the same, of workloads as Kubernetes' controllers change them | [`rollouts`] |
+//!
+//! Bounds: one or two controllers, one or two pods (the second waits for the first), and of each misfortune at most one: a
+//! crash, a deletion, a forced one, a node that is cut off, a changed budget, a lost message. Of rollouts: two of them
+//! with one to three replicas each, all pairs of what may surge and what may be missing up to two, a third workload that is
+//! scaled up to three times, one evicted pod. Each test prints the states that it saw: up to 1.6 million, 46 deep, in about
+//! 100 s and 1.1 GiB all together.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // How tests fail.
 
 mod controller;
 mod explored;
+mod graph;
+mod progress;
+mod rollouts;
+mod timeless;
 mod world;
 
 use controller::Mistake;
@@ -15,18 +32,21 @@ use world::{Budget, Misfortunes};
 
 const BUDGET: Budget = Budget { allocatable: 3, share: 2, generation: 1 };
 const NONE: Misfortunes =
-    Misfortunes { crashes: 0, deletions: 1, forced: 0, lost_nodes: 0, budget_changes: 0, ticks: 0 };
+    Misfortunes { crashes: 0, deletions: 1, forced: 0, lost_nodes: 0, budget_changes: 0, lost_messages: 0, ticks: 0 };
 /// One controller and one pod that is gated, and nothing goes wrong.
 const PLAIN: Explored = Explored {
     mistake: None,
     controllers: 1,
     pods: 1,
+    last_waits: false,
     early: None,
     budget: BUDGET,
     changed: Budget { allocatable: 1, share: 1, generation: 2 },
     left: NONE,
     writes: 3,
 };
+/// A pod that something happens to, and one that waits for its connections.
+const WAITS: Explored = Explored { pods: 2, last_waits: true, ..PLAIN };
 /// A pod that runs before the ledger grants.
 const EARLY: Explored = Explored { early: Some(1), left: Misfortunes { ticks: 2, ..NONE }, writes: 4, ..PLAIN };
 /// Two controllers, and two pods of which only one fits.
@@ -94,5 +114,61 @@ fn each_rule_is_needed() {
             broken.iter().any(uncounted),
             "{mistake:?} does no harm: the rule against it is not tested, or not needed"
         );
+    }
+}
+
+/// Explores all of it. Answers the story of a state that is stuck, if there is one.
+fn stuck(what: &str, explored: &Explored) -> Option<String> {
+    let begun = std::time::Instant::now();
+    let progress::Found { states, due, depth, stuck } = progress::explore(explored);
+    println!("{what}: {states} states, in {due} of them a pod is due, {depth} deep, {:.1?}", begun.elapsed());
+    assert!(due > 0, "{what}: nobody is ever due");
+    stuck
+}
+
+#[test]
+fn whoever_fits_is_granted_in_the_end() {
+    let lost = Misfortunes { lost_messages: 1, ..NONE };
+    let vanishes = Misfortunes { forced: 1, lost_nodes: 1, ..NONE };
+    let changes = Misfortunes { budget_changes: 1, ..NONE };
+    for (what, explored) in [
+        ("a crash and a lost message", Explored { left: Misfortunes { crashes: 1, ..lost }, ..WAITS }),
+        (
+            "forced deletion, a node that is cut off, a crash",
+            Explored { left: Misfortunes { crashes: 1, ..vanishes }, ..WAITS },
+        ),
+        ("a pod that runs before", Explored { early: Some(1), left: Misfortunes { crashes: 1, ..lost }, ..WAITS }),
+        ("a smaller budget", Explored { left: changes, ..WAITS }),
+        ("two controllers, one pod", Explored { controllers: 2, pods: 1, last_waits: false, ..WAITS }),
+        ("two controllers, two pods", Explored { controllers: 2, left: Misfortunes { deletions: 0, ..lost }, ..WAITS }),
+        ("both end", Explored { last_waits: false, ..WAITS }),
+    ] {
+        let stuck = stuck(what, &explored);
+        assert!(stuck.is_none(), "{what}: {}", stuck.unwrap_or_default());
+    }
+}
+
+#[test]
+fn each_rule_that_serves_in_the_end_is_needed() {
+    let forced = Explored { left: Misfortunes { forced: 1, ..NONE }, ..WAITS };
+    let lost = Explored { left: Misfortunes { lost_messages: 1, ..NONE }, ..WAITS };
+    // The first pod was born when there were three, and there are two.
+    let smaller = Explored {
+        budget: Budget { share: 3, ..BUDGET },
+        changed: Budget { allocatable: 2, share: 2, generation: 2 },
+        left: Misfortunes { budget_changes: 1, deletions: 0, ..NONE },
+        ..WAITS
+    };
+    assert!(stuck("whoever never fits waits before another one", &smaller).is_none());
+    for (mistake, explored) in [
+        (Mistake::NoRelease, &forced),
+        (Mistake::NoProofNoEnd, &forced),
+        (Mistake::ExecutedOnce, &lost),
+        (Mistake::NotReadAgain, &WAITS),
+        (Mistake::NeverBlocks, &smaller),
+    ] {
+        let explored = Explored { mistake: Some(mistake), ..explored.clone() };
+        let story = stuck(&format!("without a rule ({mistake:?})"), &explored);
+        assert!(story.is_some(), "{mistake:?} does no harm: the rule against it is not tested, or not needed");
     }
 }

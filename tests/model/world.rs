@@ -50,6 +50,7 @@ pub struct Misfortunes {
     pub forced: u8,
     pub lost_nodes: u8,
     pub budget_changes: u8,
+    pub lost_messages: u8,
     pub ticks: u8,
 }
 

@@ -13,11 +13,11 @@ pub struct Asking {
     pub source: Source,
     /// What it holds with its share.
     pub share: u32,
-    /// What it holds with the smallest safe pools.
+    /// What it holds with the smallest pools that it may be given.
     pub least: u32,
     /// Who comes first.
     pub rank: Rank,
-    /// Its workload has more live pods than replicas, so that another one ends when this one is ready.
+    /// Its workload has as many granted pods as replicas without it, so that another one ends when this one is Ready.
     pub surging: bool,
     /// It also draws from another budget, which has no room.
     pub elsewhere: bool,
@@ -26,7 +26,8 @@ pub struct Asking {
 /// Who comes first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rank {
-    /// It replaces a Ready pod that its stable revision lost.
+    /// It replaces a pod that its workload was granted and lost, in a rollout or otherwise. A small one is better than none:
+    /// what the lost one held more than its smallest, others may have by now.
     pub replaces: bool,
     /// Its claim's priority.
     pub priority: i32,
@@ -98,7 +99,8 @@ pub enum Why {
     Elsewhere,
 }
 
-/// Answers everybody who asks, in their order.
+/// Answers everybody who asks, in their order. The ledger that is passed has entries, too, for what was granted, is gone, and
+/// is about to be created again (a `StatefulSet`'s pod, all of a `Recreate`): whoever waits would take its place meanwhile.
 #[must_use]
 pub fn answer(ledger: &Ledger, mut asking: Vec<Asking>, room: SurgeRoom) -> Vec<(Asking, Answer)> {
     asking.sort_by(|a, b| a.order().cmp(&b.order()));
@@ -129,9 +131,10 @@ impl Pot {
 
     fn answer(&mut self, one: &Asking) -> Answer {
         let (share, least) = (Connections::from(one.share), Connections::from(one.least));
-        let may_shrink = one.surging && least <= self.room.size;
-        let (needs, bound) =
-            if may_shrink { (one.least, self.bound) } else { (one.share, self.bound.less(self.room.size)) };
+        let from_room = one.surging && least <= self.room.size;
+        let may_shrink = from_room || one.rank.replaces;
+        let needs = if may_shrink { one.least } else { one.share };
+        let bound = if from_room { self.bound } else { self.bound.less(self.room.size) };
         if Connections::from(needs) > bound {
             return Answer::Waits(Why::Never { needs, bound }); // and keeps nobody waiting
         }
@@ -142,12 +145,14 @@ impl Pot {
             self.head.get_or_insert((one.uid.clone(), needs.into()));
             return Answer::Waits(Why::Elsewhere);
         }
-        if share <= left {
-            self.free = self.free.less(share);
-            return Answer::Granted(one.share);
+        let fits =
+            if share <= left { Some(one.share) } else { may_shrink.then_some(one.least).filter(|_| least <= left) };
+        if let Some(connections) = fits {
+            self.free = self.free.less(connections.into());
+            return Answer::Granted(connections);
         }
         // The room is kept for exactly this, so nobody who waits is delayed by it.
-        if may_shrink && least <= kept && least <= self.free {
+        if from_room && least <= kept && least <= self.free {
             self.free = self.free.less(least);
             self.room.used = self.room.used + least;
             return Answer::Granted(one.least);

@@ -5,53 +5,99 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::{Facts, Member, number};
 use crate::budget::connections::Connections;
 use crate::budget::ledger::queue::{Asking, Rank, SurgeRoom};
-use crate::budget::ledger::{Ledger, Moment, Uid};
+use crate::budget::ledger::{Entry, Ledger, Moment, Uid};
 use crate::workload::Key;
 
-/// Ready pods that each revision of a workload lost, and when: their replacements come first.
-pub type Lost = BTreeMap<(Key, String), Vec<Moment>>;
+/// A pod that is lost is created again within this time.
+const TO_BE_REPLACED: u32 = 60;
+
+/// Granted pods that each workload lost: when, and their smallest. Their replacements come first.
+#[derive(Clone, Debug, Default)]
+pub struct Lost(BTreeMap<Key, Vec<(Moment, u32)>>);
+
+impl Lost {
+    /// A pod with an entry is gone.
+    pub fn note(&mut self, workload: &Key, now: Moment, least: u32) {
+        self.0.entry(workload.clone()).or_default().push((now, least));
+    }
+
+    /// One of them is replaced.
+    pub fn replaced(&mut self, workload: &Key) {
+        if let Some(lost) = self.0.get_mut(workload) {
+            lost.pop();
+        }
+    }
+
+    /// Nobody replaces what was lost long ago.
+    pub fn forget(&mut self, now: Moment) {
+        self.0.retain(|_, lost| {
+            lost.retain(|(at, _)| at.after(TO_BE_REPLACED) > now);
+            !lost.is_empty()
+        });
+    }
+
+    fn of(&self, workload: &Key) -> &[(Moment, u32)] {
+        self.0.get(workload).map_or(&[], Vec::as_slice)
+    }
+}
 
 /// All that wait and have no entry. `elsewhere`: of these, the ones that another budget keeps waiting.
 #[must_use]
 pub fn asking(facts: &Facts, budget: &str, ledger: &Ledger, lost: &Lost, elsewhere: &BTreeSet<Uid>) -> Vec<Asking> {
-    let (live, newest) = (live(facts), newest(facts));
-    let mut lost: BTreeMap<_, usize> = lost.iter().map(|(key, of)| (key, of.len())).collect();
+    let (granted, newest) = (granted(facts, ledger), newest(facts));
+    let mut replaced: BTreeMap<&Key, usize> = BTreeMap::new();
     let waiting = facts.members.iter().filter(|(uid, m)| m.waits && !m.pod.terminating() && !ledger.knows(uid));
     let mut waiting: Vec<(&Uid, &Member)> = waiting.collect();
     waiting.sort_by_key(|(uid, member)| (member.pod.created, (*uid).clone()));
     let asking = waiting.into_iter().filter_map(|(uid, member)| {
         let (pod, claim) = (&member.pod, facts.claims.get(member.claim)?);
         let least = pod.pinned.as_ref()?.only(budget);
-        let credit = lost.get_mut(&(claim.key.clone(), pod.revision.to_string())).filter(|n| **n > 0);
-        let replaces = credit.map(|n| *n -= 1).is_some();
-        let lives = live.get(&claim.key).copied().unwrap_or(0);
+        let replacements = replaced.entry(&claim.key).or_default();
+        *replacements += 1;
+        let granted = granted.get(&claim.key).copied().unwrap_or(0);
         Some(Asking {
             uid: uid.clone(),
             source: claim.source,
             share: number(facts.share(&least).holds()),
             least: number(least.holds()),
             rank: Rank {
-                replaces,
+                replaces: *replacements <= lost.of(&claim.key).len(),
                 priority: claim.priority,
                 newest: newest.get(&claim.key).is_some_and(|revision| **revision == *pod.revision),
                 since: pod.created,
             },
-            surging: claim.replicas.is_some_and(|replicas| lives > replicas),
+            surging: claim.replicas.is_some_and(|replicas| granted >= replicas),
             elsewhere: elsewhere.contains(uid),
         })
     });
     asking.collect()
 }
 
-/// Pods of each workload that are not on their way out, waiting ones included.
-fn live(facts: &Facts) -> BTreeMap<Key, u32> {
-    let mut live = BTreeMap::new();
-    for member in facts.members.values().filter(|m| !m.pod.terminating()) {
+/// Pods of each workload that have an entry and are not on their way out.
+fn granted(facts: &Facts, ledger: &Ledger) -> BTreeMap<Key, u32> {
+    let mut granted = BTreeMap::new();
+    for (_, member) in facts.members.iter().filter(|(uid, m)| !m.pod.terminating() && ledger.knows(uid)) {
         if let Some(claim) = facts.claims.get(member.claim) {
-            *live.entry(claim.key.clone()).or_default() += 1;
+            *granted.entry(claim.key.clone()).or_default() += 1;
         }
     }
-    live
+    granted
+}
+
+/// A ledger that holds, too, what is about to be asked for again: the smallest of each pod that was lost and has no
+/// replacement yet (a `StatefulSet`'s, all of a `Recreate`). Whoever waits would take its place meanwhile.
+#[must_use]
+pub fn with_places_kept(facts: &Facts, ledger: &Ledger, lost: &Lost) -> Ledger {
+    let mut kept = ledger.clone();
+    for (place, claim) in facts.claims.iter().enumerate() {
+        let pods = facts.members.values().filter(|m| m.claim == place && !m.pod.terminating()).count();
+        let missing = claim.replicas.map_or(0, |replicas| (replicas as usize).saturating_sub(pods));
+        for (number, (_, least)) in lost.of(&claim.key).iter().take(missing).enumerate() {
+            let entry = Entry { connections: *least, source: claim.source, ..Entry::default() };
+            kept.enter(format!("{}/{number}", claim.id).into(), entry);
+        }
+    }
+    kept
 }
 
 /// The revision of each workload whose first pod is the youngest.

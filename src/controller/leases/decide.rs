@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::asking::{Lost, asking, room};
+use super::asking::{Lost, asking, room, with_places_kept};
 use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
 use crate::budget::ledger::adoption::Adopted;
@@ -20,8 +20,6 @@ pub const GAP: u32 = 25;
 const CAPACITY_LASTS: u32 = 600;
 /// A node is found within this time, or people are told.
 const TO_BE_SCHEDULED: u32 = 60;
-/// A pod that is lost is replaced within this time.
-const TO_BE_REPLACED: u32 = 60;
 /// A share is computed within this time; later a pod is granted the smallest.
 const TO_BE_PUBLISHED: u32 = 5;
 /// A node's Lease is read this often while somebody waits for it.
@@ -71,10 +69,7 @@ pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &m
     follow_terms(&mut ledger, same, facts.terms.as_ref());
     let drain = facts.terms.as_ref().map_or(0, |terms| terms.drain);
     let steps = Steps { facts, known: &known, drain };
-    lost.retain(|_, of| {
-        of.retain(|at| at.after(TO_BE_REPLACED) > known.now);
-        !of.is_empty()
-    });
+    lost.forget(known.now);
     steps.end(&mut ledger, lost);
     steps.drain_crashed(&mut ledger);
     for (uid, node) in before.quarantined().iter().map(|(uid, kept)| (uid, kept.node.as_deref())) {
@@ -134,11 +129,12 @@ impl Steps<'_> {
         }
     }
 
-    /// The replacement of a pod that was Ready comes first.
+    /// The replacement of a pod that is gone comes first.
     fn note_lost(&self, absent: &Absent, verdict: &Verdict, lost: &mut Lost) {
-        let Some(pod) = absent.last.as_ref().filter(|pod| pod.ready && *verdict != Verdict::Alive) else { return };
+        let Some(pod) = absent.last.as_ref().filter(|_| *verdict != Verdict::Alive) else { return };
         if let Some(claim) = self.facts.claim_of(&pod.owners).and_then(|claim| self.facts.claims.get(claim)) {
-            lost.entry((claim.key.clone(), pod.revision.to_string())).or_default().push(self.known.now);
+            let pinned = pod.pinned.as_ref().map(|pinned| pinned.only(self.known.budget)).unwrap_or_default();
+            lost.note(&claim.key, self.known.now, number(pinned.least()));
         }
     }
 
@@ -195,7 +191,8 @@ impl Steps<'_> {
         let asking = asking(self.facts, self.known.budget, ledger, lost, self.known.elsewhere);
         let room = room(self.facts, ledger);
         let mut waiting = Vec::new();
-        for (asked, answer) in queue::answer(ledger, asking, room) {
+        let kept = with_places_kept(self.facts, ledger, lost);
+        for (asked, answer) in queue::answer(&kept, asking, room) {
             let Some(member) = self.facts.members.get(&asked.uid) else { continue };
             let why = match answer {
                 _ if self.is_unknown() => Some(Why::CapacityUnknown),
@@ -205,7 +202,7 @@ impl Steps<'_> {
             };
             match why {
                 Some(why) => waiting.push(self.waits(member, &asked, why)),
-                None if asked.rank.replaces => self.use_credit(member, lost),
+                None if asked.rank.replaces => self.facts.claims.get(member.claim).map_or((), |c| lost.replaced(&c.key)),
                 None => {}
             }
         }
@@ -232,12 +229,6 @@ impl Steps<'_> {
             ..self.entry(&member.pod, Origin::Granted)
         };
         ledger.grant(asked.uid.clone(), entry, terms.generation).map_err(|_| waits)
-    }
-
-    fn use_credit(&self, member: &Member, lost: &mut Lost) {
-        let Some(claim) = self.facts.claims.get(member.claim) else { return };
-        let key = (claim.key.clone(), member.pod.revision.to_string());
-        lost.entry(key).or_default().pop();
     }
 
     fn waits(&self, member: &Member, asked: &Asking, why: Why) -> Waiting {

@@ -96,8 +96,10 @@ fn room_for_a_surging_pod_is_kept_from_others_and_given_past_whoever_waits() {
     assert_eq!(found[1], granted("new", 2), "its smallest, from the room that is kept for it");
     assert_eq!(found[2], waits("another", no_room(6, 2)), "the room is used");
 
+    let found = told(&ledger(13, 12), vec![surging("new", 2, 1)], room(2));
+    assert_eq!(found, [waits("new", no_room(6, 1))], "another one uses it");
     let found = told(&ledger(13, 9), vec![surging("new", 2, 1)], room(2));
-    assert_eq!(found, [waits("new", no_room(6, 4))], "another one uses it");
+    assert_eq!(found, [granted("new", 2)], "its smallest fits beside the one that uses the room");
     let found = told(&ledger(20, 9), vec![surging("new", 2, 1)], room(0));
     assert_eq!(found, [granted("new", 6)], "its share, where that fits beside the room");
 }
@@ -120,6 +122,21 @@ fn what_neither_fits_the_room_nor_beside_it_keeps_nobody_waiting() {
     assert_eq!(told(&ledger(13, 9), asking, room(0)), [waits("large", never(12, 11)), granted("small", 1)]);
     let large = Asking { share: 12, ..surging("large", 2, 1) };
     assert_eq!(told(&ledger(13, 9), vec![large], room(0)), [granted("large", 2)]);
+}
+
+#[test]
+fn a_small_replacement_is_better_than_none() {
+    let replaces = |held, room| {
+        let mut lost = Asking { least: 2, ..pod("lost", 6, 2) };
+        lost.rank.replaces = true;
+        told(&ledger(13, held), vec![pod("scaled up", 1, 1), lost], room)
+    };
+    assert_eq!(replaces(6, NO_ROOM), [granted("lost", 6), granted("scaled up", 1)]);
+    assert_eq!(replaces(10, NO_ROOM), [granted("lost", 2), granted("scaled up", 1)]);
+    let behind = waits("scaled up", Why::Behind("lost".into()));
+    assert_eq!(replaces(12, NO_ROOM), [waits("lost", no_room(6, 1)), behind]);
+    let none = waits("scaled up", no_room(1, 0));
+    assert_eq!(replaces(11, room(0)), [waits("lost", no_room(6, 0)), none], "the room is not for it");
 }
 
 #[test]
