@@ -7,22 +7,26 @@
 //! |---|---|---|
 //! | every grant fits, every container is counted | no state that can be reached breaks it, up to a number of writes and ticks | [`explored`] |
 //! | whoever fits is granted in the end, and nothing is kept of what is gone | from every state that can be reached a good one is reached by what is bound to happen, in any number of writes and ticks | [`progress`] |
+//! | every rollout gets done, beside others and a workload that would take the room | the same, of workloads as Kubernetes' controllers change them | [`rollouts`] |
 //!
 //! Bounds: one or two controllers, one or two pods (the second waits for the first), and of each misfortune at most one: a
-//! crash, a deletion, a forced one, a node that is cut off, a changed budget, a lost message. Each test prints the states
-//! that it saw.
+//! crash, a deletion, a forced one, a node that is cut off, a changed budget, a lost message. Of rollouts: every pair out of
+//! eight strategies (six of what may surge and what may be missing, in order, and all at once) with two replicas each, some
+//! with one or three; a third workload that is scaled up to three times; one evicted pod for five of the pairs. Each test
+//! prints the states that it saw: up to 1.6 million, 43 deep. On two idle cores all of it takes about 100 s and 1.1 GiB.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // How tests fail.
 
 mod controller;
 mod explored;
+mod graph;
 mod progress;
+mod rollouts;
 mod timeless;
 mod world;
 
 use controller::Mistake;
 use explored::{COUNTED, Explored, FITS};
-use progress::Graph;
 use stateright::{Checker, HasDiscoveries, Model};
 use world::{Budget, Misfortunes};
 
@@ -116,12 +120,10 @@ fn each_rule_is_needed() {
 /// Explores all of it. Answers the story of a state that is stuck, if there is one.
 fn stuck(what: &str, explored: &Explored) -> Option<String> {
     let begun = std::time::Instant::now();
-    let graph = Graph::of(explored);
-    let stuck = graph.stuck();
-    let (states, due, depth) = (graph.states(), graph.due(), graph.depth);
+    let progress::Found { states, due, depth, stuck } = progress::explore(explored);
     println!("{what}: {states} states, in {due} of them a pod is due, {depth} deep, {:.1?}", begun.elapsed());
     assert!(due > 0, "{what}: nobody is ever due");
-    stuck.map(|state| graph.story(explored, state))
+    stuck
 }
 
 #[test]
@@ -131,8 +133,10 @@ fn whoever_fits_is_granted_in_the_end() {
     let changes = Misfortunes { budget_changes: 1, ..NONE };
     for (what, explored) in [
         ("a crash and a lost message", Explored { left: Misfortunes { crashes: 1, ..lost }, ..WAITS }),
-        ("forced deletion, a node that is cut off", Explored { left: vanishes, ..WAITS }),
-        ("the same with a crash", Explored { left: Misfortunes { crashes: 1, ..vanishes }, ..WAITS }),
+        (
+            "forced deletion, a node that is cut off, a crash",
+            Explored { left: Misfortunes { crashes: 1, ..vanishes }, ..WAITS },
+        ),
         ("a pod that runs before", Explored { early: Some(1), left: Misfortunes { crashes: 1, ..lost }, ..WAITS }),
         ("a smaller budget", Explored { left: changes, ..WAITS }),
         ("two controllers, one pod", Explored { controllers: 2, pods: 1, last_waits: false, ..WAITS }),
