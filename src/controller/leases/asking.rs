@@ -117,24 +117,30 @@ fn newest(facts: &Facts) -> BTreeMap<Key, &str> {
     newest.into_iter().map(|(key, (_, revision))| (key, revision)).collect()
 }
 
-/// The room for surging pods, and what workloads hold of it: what they have entries for beyond their replicas.
+/// The room for surging pods, and what workloads hold of it: of the pods that they have entries for beyond their replicas,
+/// those that hold no more than their smallest. One that holds its share found that beside the room.
 #[must_use]
-pub fn room(facts: &Facts, ledger: &Ledger) -> SurgeRoom {
+pub fn room(facts: &Facts, budget: &str, ledger: &Ledger) -> SurgeRoom {
     let size = facts.terms.as_ref().map_or(Connections::ZERO, |terms| terms.room);
     if size == Connections::ZERO {
         return SurgeRoom::default();
     }
-    let mut held: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    let mut held: BTreeMap<usize, Vec<(u32, &Member)>> = BTreeMap::new();
     for (uid, member) in &facts.members {
         if let Some(entry) = ledger.entries().get(uid) {
-            held.entry(member.claim).or_default().push(entry.connections);
+            held.entry(member.claim).or_default().push((entry.connections, member));
         }
     }
+    let is_smallest = |(connections, member): &(u32, &Member)| {
+        let least = member.pod.pinned.as_ref().map(|pinned| pinned.only(budget).least());
+        least.is_some_and(|least| *connections <= number(least))
+    };
     let surplus = held.into_iter().map(|(claim, mut entries)| {
         let replicas = facts.claims.get(claim).and_then(|claim| claim.replicas);
         let beyond = replicas.map_or(0, |replicas| entries.len().saturating_sub(replicas as usize));
-        entries.sort_unstable();
-        entries.iter().take(beyond).map(|n| Connections::from(*n)).sum::<Connections>()
+        entries.sort_by_key(|(connections, _)| *connections);
+        let small = entries.iter().take(beyond).filter(|entry| is_smallest(entry));
+        small.map(|(connections, _)| Connections::from(*connections)).sum::<Connections>()
     });
     SurgeRoom { size, used: surplus.sum::<Connections>().min(size) }
 }

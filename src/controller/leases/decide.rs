@@ -189,7 +189,7 @@ impl Steps<'_> {
     /// Grants what fits, and answers who waits on.
     fn grant(&self, ledger: &mut Ledger, lost: &mut Lost) -> Vec<Waiting> {
         let asking = asking(self.facts, self.known.budget, ledger, lost, self.known.elsewhere);
-        let room = room(self.facts, ledger);
+        let room = room(self.facts, self.known.budget, ledger);
         let mut waiting = Vec::new();
         let kept = with_places_kept(self.facts, ledger, lost);
         for (asked, answer) in queue::answer(&kept, asking, room) {
@@ -247,7 +247,7 @@ impl Steps<'_> {
             return BTreeSet::new();
         }
         let asking = asking(self.facts, self.known.budget, ledger, lost, &BTreeSet::new());
-        let answers = queue::answer(ledger, asking, room(self.facts, ledger)).into_iter();
+        let answers = queue::answer(ledger, asking, room(self.facts, self.known.budget, ledger)).into_iter();
         let granted = answers.filter(|(one, answer)| {
             matches!(answer, Answer::Granted(_)) && self.known.elsewhere.contains(&one.uid)
         });
