@@ -126,6 +126,15 @@ impl Pods {
 }
 
 impl Strategy {
+    /// Of `replicas`, how many may be missing while new pods are started on top of them.
+    #[must_use]
+    pub fn missing(self, replicas: u32) -> u32 {
+        match self {
+            Self::Rolling { unavailable, .. } => unavailable.down(replicas),
+            _ => 0,
+        }
+    }
+
     /// Whether a rollout of `replicas` makes progress without a single pod on top.
     #[must_use]
     pub fn proceeds_without_surge(self, replicas: u32) -> bool {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Facts, Member, number};
+use super::facts::{Claim, Facts, Member, number};
 use crate::budget::connections::Connections;
 use crate::budget::ledger::queue::{Asking, Rank, SurgeRoom};
 use crate::budget::ledger::{Entry, Ledger, Moment, Uid};
+use crate::cluster::view::pods::Pod;
 use crate::workload::Key;
 
 /// A pod that is lost is created again within this time.
@@ -44,17 +45,16 @@ impl Lost {
 /// All that wait and have no entry. `elsewhere`: of these, the ones that another budget keeps waiting.
 #[must_use]
 pub fn asking(facts: &Facts, budget: &str, ledger: &Ledger, lost: &Lost, elsewhere: &BTreeSet<Uid>) -> Vec<Asking> {
-    let (granted, newest) = (granted(facts, ledger), newest(facts));
-    let mut replaced: BTreeMap<&Key, usize> = BTreeMap::new();
+    let fleets = fleets(facts, ledger);
+    let mut replaced: BTreeMap<usize, usize> = BTreeMap::new();
     let waiting = facts.members.iter().filter(|(uid, m)| m.waits && !m.pod.terminating() && !ledger.knows(uid));
     let mut waiting: Vec<(&Uid, &Member)> = waiting.collect();
     waiting.sort_by_key(|(uid, member)| (member.pod.created, (*uid).clone()));
     let asking = waiting.into_iter().filter_map(|(uid, member)| {
-        let (pod, claim) = (&member.pod, facts.claims.get(member.claim)?);
+        let (pod, claim, fleet) = (&member.pod, facts.claims.get(member.claim)?, fleets.get(&member.claim)?);
         let least = pod.pinned.as_ref()?.only(budget);
-        let replacements = replaced.entry(&claim.key).or_default();
+        let replacements = replaced.entry(member.claim).or_default();
         *replacements += 1;
-        let granted = granted.get(&claim.key).copied().unwrap_or(0);
         Some(Asking {
             uid: uid.clone(),
             source: claim.source,
@@ -63,25 +63,64 @@ pub fn asking(facts: &Facts, budget: &str, ledger: &Ledger, lost: &Lost, elsewhe
             rank: Rank {
                 replaces: *replacements <= lost.of(&claim.key).len(),
                 priority: claim.priority,
-                newest: newest.get(&claim.key).is_some_and(|revision| **revision == *pod.revision),
+                newest: fleet.newest == &*pod.revision,
                 since: pod.created,
             },
-            surging: claim.replicas.is_some_and(|replicas| granted >= replicas),
+            surging: fleet.surges(claim, pod),
             elsewhere: elsewhere.contains(uid),
         })
     });
     asking.collect()
 }
 
-/// Pods of each workload that have an entry and are not on their way out.
-fn granted(facts: &Facts, ledger: &Ledger) -> BTreeMap<Key, u32> {
-    let mut granted = BTreeMap::new();
-    for (_, member) in facts.members.iter().filter(|(uid, m)| !m.pod.terminating() && ledger.knows(uid)) {
-        if let Some(claim) = facts.claims.get(member.claim) {
-            *granted.entry(claim.key.clone()).or_default() += 1;
-        }
+/// The pods of one workload.
+#[derive(Default)]
+struct Fleet<'a> {
+    /// Those that are not on their way out, waiting ones included.
+    live: u32,
+    /// Of these, those that have an entry.
+    granted: u32,
+    /// The revision whose first pod is the youngest.
+    newest: &'a str,
+    /// Whether pods of an earlier revision have an entry.
+    rolls: bool,
+}
+
+impl Fleet<'_> {
+    /// Whether another pod ends when this one is Ready: all replicas are there without it, or as many as a rollout needs.
+    fn surges(&self, claim: &Claim, pod: &Pod) -> bool {
+        let Some(replicas) = claim.replicas else { return false };
+        let rolls = self.rolls && self.live > replicas && *self.newest == *pod.revision;
+        self.granted >= if rolls { replicas.saturating_sub(claim.missing) } else { replicas }
     }
-    granted
+
+    /// Entries beyond these are a rollout's.
+    fn needed(&self, claim: &Claim) -> Option<u32> {
+        Some(claim.replicas?.saturating_sub(if self.rolls { claim.missing } else { 0 }))
+    }
+}
+
+fn fleets<'a>(facts: &'a Facts, ledger: &Ledger) -> BTreeMap<usize, Fleet<'a>> {
+    let mut first: BTreeMap<(usize, &str), Moment> = BTreeMap::new();
+    for member in facts.members.values() {
+        let of = first.entry((member.claim, &member.pod.revision)).or_insert(member.pod.created);
+        *of = (*of).min(member.pod.created);
+    }
+    let mut youngest: BTreeMap<usize, (Moment, &str)> = BTreeMap::new();
+    for ((claim, revision), created) in first {
+        let of = youngest.entry(claim).or_insert((created, revision));
+        *of = (*of).max((created, revision));
+    }
+    let fleet = |(claim, (_, newest))| (claim, Fleet { newest, ..Fleet::default() });
+    let mut fleets: BTreeMap<usize, Fleet> = youngest.into_iter().map(fleet).collect();
+    for (uid, member) in &facts.members {
+        let Some(fleet) = fleets.get_mut(&member.claim) else { continue };
+        let (lives, granted) = (!member.pod.terminating(), ledger.knows(uid));
+        fleet.live += u32::from(lives);
+        fleet.granted += u32::from(lives && granted);
+        fleet.rolls |= granted && *member.pod.revision != *fleet.newest;
+    }
+    fleets
 }
 
 /// A ledger that holds, too, what is about to be asked for again: the smallest of each pod that was lost and has no
@@ -100,23 +139,6 @@ pub fn with_places_kept(facts: &Facts, ledger: &Ledger, lost: &Lost) -> Ledger {
     kept
 }
 
-/// The revision of each workload whose first pod is the youngest.
-fn newest(facts: &Facts) -> BTreeMap<Key, &str> {
-    let mut first = BTreeMap::new();
-    for member in facts.members.values() {
-        if let Some(claim) = facts.claims.get(member.claim) {
-            let of = first.entry((&claim.key, &*member.pod.revision)).or_insert(member.pod.created);
-            *of = (*of).min(member.pod.created);
-        }
-    }
-    let mut newest: BTreeMap<Key, (_, &str)> = BTreeMap::new();
-    for ((key, revision), created) in first {
-        let of = newest.entry(key.clone()).or_insert((created, revision));
-        *of = (*of).max((created, revision));
-    }
-    newest.into_iter().map(|(key, (_, revision))| (key, revision)).collect()
-}
-
 /// The room for surging pods, and what workloads hold of it: of the pods that they have entries for beyond their replicas,
 /// those that hold no more than their smallest. One that holds its share found that beside the room.
 #[must_use]
@@ -125,6 +147,7 @@ pub fn room(facts: &Facts, budget: &str, ledger: &Ledger) -> SurgeRoom {
     if size == Connections::ZERO {
         return SurgeRoom::default();
     }
+    let fleets = fleets(facts, ledger);
     let mut held: BTreeMap<usize, Vec<(u32, &Member)>> = BTreeMap::new();
     for (uid, member) in &facts.members {
         if let Some(entry) = ledger.entries().get(uid) {
@@ -136,8 +159,8 @@ pub fn room(facts: &Facts, budget: &str, ledger: &Ledger) -> SurgeRoom {
         least.is_some_and(|least| *connections <= number(least))
     };
     let surplus = held.into_iter().map(|(claim, mut entries)| {
-        let replicas = facts.claims.get(claim).and_then(|claim| claim.replicas);
-        let beyond = replicas.map_or(0, |replicas| entries.len().saturating_sub(replicas as usize));
+        let needed = facts.claims.get(claim).zip(fleets.get(&claim)).and_then(|(claim, fleet)| fleet.needed(claim));
+        let beyond = needed.map_or(0, |needed| entries.len().saturating_sub(needed as usize));
         entries.sort_by_key(|(connections, _)| *connections);
         let small = entries.iter().take(beyond).filter(|entry| is_smallest(entry));
         small.map(|(connections, _)| Connections::from(*connections)).sum::<Connections>()

@@ -62,6 +62,8 @@ pub struct Claim {
     pub source: Source,
     /// Pods that the workload has when nothing is replaced; nothing: one on each node, or it is not known yet.
     pub replicas: Option<u32>,
+    /// Of these, how many may be missing while a rollout surges.
+    pub missing: u32,
     /// Whether its share has been published.
     pub is_published: bool,
     /// What a pod takes as written; only where somebody needs it.
@@ -218,14 +220,16 @@ fn claims_of(
         let engines = row.into_iter().flat_map(|row| &row.engines);
         let limits = engines.filter_map(|e| Some(((e.container.clone(), e.name.clone()), u32::try_from(e.limit?).ok()?)));
         let workload = view.snapshot().workload(&key);
+        let replicas = match workload.map(|w| w.replicas) {
+            Some(Replicas::Count(n)) => Some(n),
+            Some(Replicas::PerNode) | None => None,
+        };
         Claim {
             id: format!("{namespace}/{name}"),
             priority: most.map_or(entry.priority, |most| entry.priority.min(most)),
             source: entry.source,
-            replicas: match workload.map(|w| w.replicas) {
-                Some(Replicas::Count(n)) => Some(n),
-                Some(Replicas::PerNode) | None => None,
-            },
+            replicas,
+            missing: workload.map_or(0, |w| w.strategy.missing(replicas.unwrap_or(0))),
             as_written: None,
             is_published: row.is_some_and(|row| !row.engines.is_empty()),
             limits: limits.collect(),
