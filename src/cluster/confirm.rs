@@ -82,8 +82,13 @@ pub async fn run(client: Client, settings: Settings, shared: Shared, trouble: im
                 trouble(None);
             }
             outcome if renewed.elapsed() > LASTS => {
-                let why = outcome.map_or_else(|_| "no answer in time".into(), |r| r.err().map_or(String::new(), |e| e.to_string()));
-                trouble(Some(format!("its Lease {}/{} cannot be renewed: {why}", settings.namespace, settings.lease())));
+                let why = outcome
+                    .map_or_else(|_| "no answer in time".into(), |r| r.err().map_or(String::new(), |e| e.to_string()));
+                trouble(Some(format!(
+                    "its Lease {}/{} cannot be renewed: {why}",
+                    settings.namespace,
+                    settings.lease()
+                )));
             }
             _ => {}
         }
@@ -93,7 +98,7 @@ pub async fn run(client: Client, settings: Settings, shared: Shared, trouble: im
                     return tokio::time::sleep(GATHER).await;
                 }
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let _ = timeout(RENEWAL, news).await;
     }
@@ -198,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_replica_has_a_lease_whatever_it_is_called() {
-        let settings = |identity: &str| Settings { namespace: "ns".into(), group: "dbbudget".into(), identity: identity.into() };
+        let settings =
+            |identity: &str| Settings { namespace: "ns".into(), group: "dbbudget".into(), identity: identity.into() };
         assert_eq!(settings("dbbudget-7d9f-x2x").lease(), "dbbudget-webhook-dbbudget-7d9f-x2x");
         assert_eq!(settings("Host.Example_1").lease(), "dbbudget-webhook-host-example-1");
         assert!(settings(&"a".repeat(300)).lease().len() < 100);

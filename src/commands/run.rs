@@ -2,6 +2,7 @@
 
 mod parts;
 mod place;
+mod wires;
 
 use std::env;
 use std::io::{self, IsTerminal};

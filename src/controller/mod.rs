@@ -53,8 +53,8 @@ use crate::cluster::write::Writer;
 use crate::serve::health::Readiness;
 use crate::serve::metrics::Metrics;
 use queue::Queue;
-pub use settings::{Ports, Settings};
 use reconcile::{Context, Failure, reconcile};
+pub use settings::{Ports, Settings};
 use watches::Watches;
 
 /// Why the controller ended before it was told to.

@@ -87,13 +87,7 @@ struct Held {
 
 /// Each pod by what it was born with, or by its entry in the ledger. A pod that has nothing of this claim runs as it is
 /// written.
-fn held(
-    budget: &Name,
-    drawing: &Drawing,
-    claim: &Claim,
-    share: &Share,
-    (view, kept): (&View, Option<&Kept>),
-) -> Held {
+fn held(budget: &Name, drawing: &Drawing, claim: &Claim, share: &Share, (view, kept): (&View, Option<&Kept>)) -> Held {
     let (budget, id) = (budget.to_string(), claim.id.to_string());
     let given: Vec<(&str, &str, Option<u32>)> = claim
         .shape

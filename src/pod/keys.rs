@@ -66,7 +66,8 @@ pub fn is_ours(annotation: &str) -> bool {
 }
 
 /// The same of `k`, in the language of admission rules.
-pub const IS_OURS: &str = "(k == 'dbbudget.dev/shape' || k.startsWith('dbbudget.dev/granted.') || k.contains('.dbbudget.dev/'))";
+pub const IS_OURS: &str =
+    "(k == 'dbbudget.dev/shape' || k.startsWith('dbbudget.dev/granted.') || k.contains('.dbbudget.dev/'))";
 
 /// Whether an annotation's number is one engine's.
 #[must_use]

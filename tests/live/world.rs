@@ -73,9 +73,7 @@ impl<'a> World<'a> {
             if !of.contains(&kind.as_str()) || (object.name_any() != "dbbudget" && !of_nodes) {
                 continue; // what users may do is the same for all
             }
-            if of_nodes {
-                object.metadata.name = Some(self.namespace.clone());
-            } else if kind.starts_with("Cluster") {
+            if of_nodes || kind.starts_with("Cluster") {
                 object.metadata.name = Some(self.namespace.clone());
             } else {
                 object.metadata.namespace = Some(self.namespace.clone());

@@ -149,7 +149,10 @@ pub fn difference(before: &DatabaseLedgerSpec, after: &DatabaseLedgerSpec) -> se
     patch
 }
 
-fn changes<T: PartialEq + serde::Serialize>(before: &BTreeMap<String, T>, after: &BTreeMap<String, T>) -> serde_json::Value {
+fn changes<T: PartialEq + serde::Serialize>(
+    before: &BTreeMap<String, T>,
+    after: &BTreeMap<String, T>,
+) -> serde_json::Value {
     let gone = before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), serde_json::Value::Null));
     let new = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
     let new = new.map(|(key, value)| (key.clone(), serde_json::to_value(value).unwrap_or_default()));
@@ -171,7 +174,10 @@ mod tests {
             let source = if place == 0 { Source::Reserve } else { Source::Allocatable };
             let (namespace, name) = ("shop".into(), format!("pod-{place}"));
             let (origin, since, connections) = (*origin, Moment(1_000), 3);
-            ledger.enter(format!("uid-{place}").into(), Entry { namespace, name, connections, origin, source, values, since, until });
+            ledger.enter(
+                format!("uid-{place}").into(),
+                Entry { namespace, name, connections, origin, source, values, since, until },
+            );
         }
         let wait = Wait { node: Some("n1".into()), killed_after: 65, at_most: 900 };
         ledger.quarantine(&"uid-1".into(), "its object is gone".into(), Moment(1_500), wait);

@@ -182,14 +182,7 @@ impl<T: Fn(State) + Sync> Stream<'_, T> {
                     self.changed(read(object));
                 }
                 Ok(Event::Apply(object)) => self.changed(read(object)),
-                Ok(Event::Delete(object)) => {
-                    let (id, last) = (id(&object), read(object));
-                    shared.change(|view| {
-                        view.last(last);
-                        view.remove(&self.watch.source, &id)
-                    });
-                    self.needs_changed();
-                }
+                Ok(Event::Delete(object)) => self.deleted(&id(&object), read(object)),
                 Ok(Event::InitDone) => {
                     shared.change(|view| view.retain(self.watch, &listed));
                     listed.clear();
@@ -213,6 +206,14 @@ impl<T: Fn(State) + Sync> Stream<'_, T> {
                 },
             }
         }
+    }
+
+    fn deleted(&self, id: &Name, last: Item) {
+        self.follower.shared.change(|view| {
+            view.last(last);
+            view.remove(&self.watch.source, id)
+        });
+        self.needs_changed();
     }
 
     fn changed(&self, item: Item) {

@@ -12,7 +12,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::pods::Pod;
-pub use pod::{RawPod, pod, seen};
 use crate::api::claim::BudgetRef;
 use crate::api::parse::{self, Budget, Claim, Fault, Name};
 use crate::api::policy::FailurePolicy;
@@ -22,6 +21,7 @@ use crate::workload::owner::controller;
 use crate::workload::read::{ReadError, workload};
 use crate::workload::scaler::{Scaler, scaler};
 use crate::workload::{Key, Workload};
+pub use pod::{RawPod, pod, seen};
 
 /// An object of any kind that is watched.
 #[derive(Clone, Debug)]

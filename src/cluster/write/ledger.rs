@@ -65,9 +65,12 @@ impl Writer {
         let mut names = Vec::new();
         for (namespace, api) in apis {
             let params = ListParams::default();
-            let read = limited("the DatabaseLedgers".into(), &namespace, permission("list"), api.list_metadata(&params));
-            let named = |l: &kube::core::PartialObjectMeta<DatabaseLedger>| Name::new(l.namespace().unwrap_or_default(), l.name_any());
-            names.extend(read.await?.items.iter().map(named));
+            let read =
+                limited("the DatabaseLedgers".into(), &namespace, permission("list"), api.list_metadata(&params));
+            let of = |l: &kube::core::PartialObjectMeta<DatabaseLedger>| {
+                Name::new(l.namespace().unwrap_or_default(), l.name_any())
+            };
+            names.extend(read.await?.items.iter().map(of));
         }
         Ok(names)
     }
@@ -120,10 +123,8 @@ impl Writer {
     /// # Errors
     /// When somebody else wrote it since, or nobody knows whether it is gone.
     pub async fn delete_ledger(&self, name: &Name, from: &Stored) -> Result<(), WriteError> {
-        let version = Preconditions {
-            uid: Some(from.uid.clone()),
-            resource_version: Some(from.resource_version.clone()),
-        };
+        let version =
+            Preconditions { uid: Some(from.uid.clone()), resource_version: Some(from.resource_version.clone()) };
         let params = DeleteParams { preconditions: Some(version), ..DeleteParams::default() };
         let api = self.ledgers(&name.namespace);
         limited(what(name), &name.namespace, permission("delete"), api.delete(&name.name, &params)).await.map(drop)

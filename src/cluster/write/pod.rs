@@ -7,8 +7,8 @@ use json_patch::{AddOperation, Patch as JsonPatch, PatchOperation, RemoveOperati
 use k8s_openapi::api::core::v1::Pod as KubePod;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use kube::core::DynamicResourceScope;
 use kube::core::ApiResource;
+use kube::core::DynamicResourceScope;
 
 use super::{WriteError, Writer, limited};
 use crate::budget::ledger::ended::Answer;
@@ -27,12 +27,7 @@ impl Writer {
     ///
     /// # Errors
     /// When it was not written, or nobody knows whether it was.
-    pub async fn ungate(
-        &self,
-        pod: &Pod,
-        gate: &Gate,
-        values: &BTreeMap<String, String>,
-    ) -> Result<(), WriteError> {
+    pub async fn ungate(&self, pod: &Pod, gate: &Gate, values: &BTreeMap<String, String>) -> Result<(), WriteError> {
         let Pod { namespace, name, uid, .. } = pod;
         let place = format!("/spec/schedulingGates/{}", gate.place);
         let test = |path: &str, value: &str| {
@@ -44,8 +39,8 @@ impl Writer {
             let path = PointerBuf::from_tokens(["metadata", "annotations", key]);
             PatchOperation::Add(AddOperation { path, value: value.clone().into() })
         }));
-        let path = PointerBuf::parse(&place).unwrap_or_default();
-        operations.push(PatchOperation::Remove(RemoveOperation { path }));
+        let gate_itself = PointerBuf::parse(&place).unwrap_or_default();
+        operations.push(PatchOperation::Remove(RemoveOperation { path: gate_itself }));
         let api: Api<KubePod> = Api::namespaced(self.client.clone(), namespace);
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         let patch: Patch<()> = Patch::Json(JsonPatch(operations));

@@ -10,20 +10,18 @@ use std::time::Duration;
 
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::place;
-use super::{Args, Issuer, Mode, RunError};
+use super::wires::{self, Wires};
+use super::{Args, Issuer, Mode, RunError, place};
 use crate::admission;
 use crate::cluster::view::Shared;
-use crate::cluster::webhook::Namespaces;
 use crate::cluster::write::Writer;
 use crate::cluster::{certificate, confirm, lease, postgres, webhook};
-use crate::controller::leases::ledgers::Ledgers;
+use crate::controller;
 use crate::controller::leases::{self, Leases};
-use crate::controller::{self, Ports};
 use crate::serve;
 use crate::serve::health::Readiness;
 use crate::serve::metrics::Metrics;
@@ -69,22 +67,10 @@ impl Parts {
         let (stop_controller, controller_stops) = oneshot::channel();
         let (stop_election, election_stops) = oneshot::channel();
         let (elected, leader) = watch::channel(false);
-        let (wanted, wants) = watch::channel(Arc::default());
-        let (tell, answers) = watch::channel(Arc::new(BTreeMap::new()));
-        let (namespaces, asked_about) = watch::channel(None);
-        let (webhook_tells, webhook_trouble) = watch::channel(None);
-        let (registers, registered) = watch::channel(None);
-        let (ledgers, ledger_changes) = Ledgers::new();
-        let (wake_leases, wake) = mpsc::unbounded_channel();
+        let wires = Wires::new(leader.clone());
         let (shared, notices) = Shared::new();
         let election = place::election(args);
-        let settings = controller::Settings {
-            namespaces: Some(args.namespaces.clone()).filter(|names| !names.is_empty()),
-            injects: args.mode == Mode::Full,
-            restart_after: Duration::from_secs(args.restart_after.into()),
-            instance: Some(election.identity.clone()),
-            ..controller::Settings::default()
-        };
+        let settings = settings(args, &election);
         let trouble = trouble(ready.clone(), "election");
         trouble(Some("the election has not begun".into()));
         let (stop_leases, stop_webhook) = (None, None);
@@ -94,57 +80,45 @@ impl Parts {
         all.add("the HTTP server", serve::run(listeners.pages, metrics.clone(), ready.clone(), pending()));
         all.add("the log of readiness", forever(ready.clone().log_changes()));
         all.add("the leader's metric", forever(show_leader(leader.clone(), metrics.clone())));
-        all.add("asking databases", postgres::run(client.clone(), wants, tell));
-        let confirm = confirm::Settings {
-            namespace: election.namespace.clone(),
-            group: election.name.clone(),
-            identity: election.identity.clone(),
-        };
+        let wires::Databases { wanted, answers } = wires.databases;
+        all.add("asking databases", postgres::run(client.clone(), wanted, answers));
+        let confirm = place::confirming(&election);
         all.add(ELECTION, lease::run(client.clone(), election, elected, trouble, ended(election_stops)));
         if let Some(listener) = listeners.webhook {
-            let leases = Leases::new(
-                leases::look::Context {
-                    shared: shared.clone(),
-                    writer: Writer::new(client.clone(), settings.instance.clone()),
-                    leader: leader.clone(),
-                    ledgers: ledgers.clone(),
-                    replicas: confirm::Replicas::new(client.clone(), &confirm),
-                    registered,
-                    settle: args.adopt_after,
-                },
-                metrics.clone(),
-                settings.namespaces.clone(),
-                wake,
-            );
-            all.add_leases(leases);
-            all.add_webhook(&common, args, confirm, listener, asked_about, (webhook_tells, registers));
+            all.add_leases(&common, args, &settings, &confirm, wires.leases);
+            all.add_webhook(&common, args, confirm, listener, wires.webhook);
         } else {
-            all.add("what is said of the webhook", forever(kept(webhook_tells)));
+            all.add("what is said of the webhook", forever(kept(wires.webhook)));
         }
-        let ports = Ports {
-            leader: leader.clone(),
-            answers,
-            wanted,
-            namespaces,
-            webhook_trouble,
-            ledgers,
-            ledger_changes,
-            wake_leases,
-        };
-        let (metrics, ready) = (metrics.clone(), ready.clone());
-        all.add_controller(
-            controller::run(
-                client,
-                settings,
-                (shared, notices),
-                ports,
-                metrics,
-                ready.clone(),
-                ended(controller_stops),
-            ),
-            &ready,
-        );
+        let (metrics, is_ready, stop) = (metrics.clone(), ready.clone(), ended(controller_stops));
+        let controller =
+            controller::run(client, settings, (shared, notices), wires.controller, metrics, is_ready, stop);
+        all.add_controller(controller, ready);
         all
+    }
+
+    fn add_leases(
+        &mut self,
+        common: &Common,
+        args: &Args,
+        settings: &controller::Settings,
+        confirm: &confirm::Settings,
+        wires: wires::Leases,
+    ) {
+        let Common { client, shared, metrics, leader, .. } = common;
+        let context = leases::look::Context {
+            shared: shared.clone(),
+            writer: Writer::new(client.clone(), settings.instance.clone()),
+            leader: leader.clone(),
+            ledgers: wires.ledgers,
+            replicas: confirm::Replicas::new(client.clone(), confirm),
+            registered: wires.registered,
+            settle: args.adopt_after,
+        };
+        let leases = Leases::new(context, metrics.clone(), settings.namespaces.clone(), wires.wake);
+        let (stop, stops) = oneshot::channel();
+        self.stop_leases = Some(stop);
+        self.add(LEASES, leases.run(ended(stops)));
     }
 
     fn add_controller(
@@ -165,12 +139,6 @@ impl Parts {
         });
     }
 
-    fn add_leases(&mut self, leases: Leases) {
-        let (stop, stops) = oneshot::channel();
-        self.stop_leases = Some(stop);
-        self.add(LEASES, leases.run(ended(stops)));
-    }
-
     /// The webhook, its certificate and its registration. Outside a cluster nobody would reach it: then it is only said.
     fn add_webhook(
         &mut self,
@@ -178,9 +146,9 @@ impl Parts {
         args: &Args,
         confirm: confirm::Settings,
         listener: std::net::TcpListener,
-        asked_about: watch::Receiver<Option<Arc<Namespaces>>>,
-        (tells, registers): (watch::Sender<Option<String>>, watch::Sender<Option<Arc<Namespaces>>>),
+        wires: wires::Webhook,
     ) {
+        let wires::Webhook { namespaces: asked_about, trouble: tells, registered } = wires;
         let reached = listener.local_addr().ok().and_then(|address| place::webhook(args, address));
         let Some((address, names)) = reached else {
             let why = "dbbudget runs outside the cluster, where the API server does not reach it; start it with --webhook-url";
@@ -208,7 +176,7 @@ impl Parts {
         };
         let (leads, certified) = (leader.clone(), certificates.clone());
         let registering =
-            webhook::run(client.clone(), settings, leads, asked_about.clone(), certified, registers, trouble);
+            webhook::run(client.clone(), settings, leads, asked_about.clone(), certified, registered, trouble);
         self.add("the webhook's registration", registering);
         let trouble = self::trouble(ready.clone(), "confirming");
         let confirming = confirm::run(client.clone(), confirm, shared.clone(), trouble);
@@ -288,6 +256,16 @@ async fn ended(stop: oneshot::Receiver<()>) {
 async fn forever(runs: impl Future<Output = ()>) -> Result<(), std::convert::Infallible> {
     runs.await;
     Ok(())
+}
+
+fn settings(args: &Args, election: &lease::Settings) -> controller::Settings {
+    controller::Settings {
+        namespaces: Some(args.namespaces.clone()).filter(|names| !names.is_empty()),
+        injects: args.mode == Mode::Full,
+        restart_after: Duration::from_secs(args.restart_after.into()),
+        instance: Some(election.identity.clone()),
+        ..controller::Settings::default()
+    }
 }
 
 /// What keeps this replica from its work keeps it from being ready.

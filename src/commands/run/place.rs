@@ -6,8 +6,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 
 use super::Args;
-use crate::cluster::lease;
 use crate::cluster::webhook::Address;
+use crate::cluster::{confirm, lease};
 
 /// Where a pod finds its own namespace.
 const POD_NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -36,6 +36,13 @@ pub fn election(args: &Args) -> lease::Settings {
         identity: args.identity.clone().or_else(|| variable("POD_NAME")).unwrap_or_else(made_up),
         timing: lease::Timing::default(),
     }
+}
+
+/// The Lease by which this replica confirms what its webhook does, beside the election's.
+#[must_use]
+pub fn confirming(election: &lease::Settings) -> confirm::Settings {
+    let lease::Settings { namespace, name, identity, .. } = election.clone();
+    confirm::Settings { namespace, group: name, identity }
 }
 
 /// A Service, by namespace and name.

@@ -202,7 +202,11 @@ impl Steps<'_> {
             };
             match why {
                 Some(why) => waiting.push(self.waits(member, &asked, why)),
-                None if asked.rank.replaces => self.facts.claims.get(member.claim).map_or((), |c| lost.replaced(&c.key)),
+                None if asked.rank.replaces => {
+                    if let Some(claim) = self.facts.claims.get(member.claim) {
+                        lost.replaced(&claim.key);
+                    }
+                }
                 None => {}
             }
         }
@@ -248,9 +252,8 @@ impl Steps<'_> {
         }
         let asking = asking(self.facts, self.known.budget, ledger, lost, &BTreeSet::new());
         let answers = queue::answer(ledger, asking, room(self.facts, self.known.budget, ledger)).into_iter();
-        let granted = answers.filter(|(one, answer)| {
-            matches!(answer, Answer::Granted(_)) && self.known.elsewhere.contains(&one.uid)
-        });
+        let granted = answers
+            .filter(|(one, answer)| matches!(answer, Answer::Granted(_)) && self.known.elsewhere.contains(&one.uid));
         granted.map(|(one, _)| one.uid).collect()
     }
 
@@ -267,7 +270,8 @@ impl Steps<'_> {
         let now = self.known.now;
         let ends = ledger.entries().values().filter_map(|entry| entry.until);
         let apart = ledger.quarantined().values().map(|kept| kept.until.min(now.after(NODE_AGAIN)));
-        let late = self.facts.members.values().filter_map(|m| Some(m.pod.unschedulable.as_ref()?.0.after(TO_BE_SCHEDULED)));
+        let late =
+            self.facts.members.values().filter_map(|m| Some(m.pod.unschedulable.as_ref()?.0.after(TO_BE_SCHEDULED)));
         let unpublished = self.facts.members.values().filter(|m| m.waits).filter_map(|m| self.share_comes(m));
         let late = late.chain(unpublished);
         let unknown = self.known.unknown_since.map(|since| since.after(CAPACITY_LASTS));

@@ -208,17 +208,12 @@ fn claims(view: &View, budget: &Budget) -> Vec<Claim> {
     all
 }
 
-fn claims_of(
-    view: &View,
-    entry: &Entry,
-    namespace: &str,
-    rows: &[WorkloadStatus],
-    most: Option<i32>,
-) -> Vec<Claim> {
+fn claims_of(view: &View, entry: &Entry, namespace: &str, rows: &[WorkloadStatus], most: Option<i32>) -> Vec<Claim> {
     let rows = rows.iter().filter(|row| row.namespace == namespace);
     let claim = |name: &str, key: Key, row: Option<&WorkloadStatus>| {
         let engines = row.into_iter().flat_map(|row| &row.engines);
-        let limits = engines.filter_map(|e| Some(((e.container.clone(), e.name.clone()), u32::try_from(e.limit?).ok()?)));
+        let limits =
+            engines.filter_map(|e| Some(((e.container.clone(), e.name.clone()), u32::try_from(e.limit?).ok()?)));
         let workload = view.snapshot().workload(&key);
         let replicas = match workload.map(|w| w.replicas) {
             Some(Replicas::Count(n)) => Some(n),

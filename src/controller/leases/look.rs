@@ -97,7 +97,10 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
         }
         Facts::gather(&view, name, keeping.stored.as_ref().map(|_| &keeping.ledger))
     };
-    if keeping.stored.is_none() && facts.terms.as_ref().and_then(|terms| terms.bounds).is_none() && facts.strays.is_empty() {
+    if keeping.stored.is_none()
+        && facts.terms.as_ref().and_then(|terms| terms.bounds).is_none()
+        && facts.strays.is_empty()
+    {
         context.ledgers.put(name, None);
         return Ok(Outcome::default()); // nobody leases, or nobody knows yet what there is
     }
@@ -162,7 +165,10 @@ async fn confirm_strays(context: &Context, name: &Name, facts: &Facts) -> Result
     };
     let stored = context.writer.rules(name, facts.strays.iter().map(|pod| pod.namespace.as_str()).collect()).await?;
     let same = stored.budget == known.0.as_ref().map(|version| (version.uid.clone(), version.generation))
-        && stored.claims.iter().all(|(claim, of)| known.1.get(claim).map(|v| (v.uid.clone(), v.generation)) == Some(of.clone()));
+        && stored
+            .claims
+            .iter()
+            .all(|(claim, of)| known.1.get(claim).map(|v| (v.uid.clone(), v.generation)) == Some(of.clone()));
     if same { Ok(facts.strays.clone()) } else { Err(Failure::Waiting(vec![format!("the newest state of {name}")])) }
 }
 

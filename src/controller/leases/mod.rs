@@ -188,7 +188,7 @@ impl Leases {
         let ledgers = self.context.ledgers.clone();
         self.context.shared.change(|view| {
             view.forget_gone(|uid, gone| gone.at.elapsed() < FORGET_AFTER || ledgers.know(uid));
-            Default::default()
+            BTreeSet::new()
         });
         let view = self.context.shared.read();
         let awaited = view.pods().gated().filter_map(|pod| pod.pinned.as_deref()).flat_map(Pinned::awaited);

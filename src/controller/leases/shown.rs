@@ -66,7 +66,8 @@ impl Kept {
             }
             Why::Behind(uid) => {
                 let first = self.waiting.iter().find(|other| other.pod.uid == *uid);
-                let first = first.map_or_else(|| "another pod".into(), |w| format!("{}/{}", w.pod.namespace, w.pod.name));
+                let first =
+                    first.map_or_else(|| "another pod".into(), |w| format!("{}/{}", w.pod.namespace, w.pod.name));
                 (format!("{first} waits longer, or comes first, for the same connections."), self.next_to_end(waiting))
             }
             Why::Never { needs, .. } if *needs >= UNBOUNDED => (
@@ -74,7 +75,10 @@ impl Kept {
                 "Its claim, once it says processes and limits; then replace the pod.".into(),
             ),
             Why::Never { needs, bound } => (
-                format!("It needs {needs}, and there are never more than {} for it.", bound.bounded().unwrap_or_default()),
+                format!(
+                    "It needs {needs}, and there are never more than {} for it.",
+                    bound.bounded().unwrap_or_default()
+                ),
                 "A larger capacity, fewer processes, or smaller limits; then replace the pod.".into(),
             ),
             Why::Elsewhere => {
@@ -104,7 +108,10 @@ impl Kept {
         let apart = self.ledger.quarantined().values().map(|kept| (kept.until, &kept.entry));
         if let Some((at, entry)) = ends.chain(apart).min_by_key(|(at, _)| *at) {
             let Entry { namespace, name, connections, .. } = entry;
-            return format!("{namespace}/{name}, which is gone and counts with {connections} until {} at the latest.", time(at));
+            return format!(
+                "{namespace}/{name}, which is gone and counts with {connections} until {} at the latest.",
+                time(at)
+            );
         }
         let pods = self.ledger.entries().values().filter(ours).filter(|entry| is_pod(entry.origin));
         let mut largest: Vec<&Entry> = pods.filter(|entry| entry.connections > 0).collect();
@@ -183,7 +190,10 @@ impl Kept {
     pub fn waits(&self) -> String {
         let waiting = self.waiting.len();
         if self.ledger.phase() == Phase::Adopting {
-            return format!(" Nothing is granted yet, and {waiting} pods wait. What frees them: {}", lower(&self.begins()));
+            return format!(
+                " Nothing is granted yet, and {waiting} pods wait. What frees them: {}",
+                lower(&self.begins())
+            );
         }
         match waiting {
             0 => " None waits.".into(),
@@ -203,5 +213,6 @@ fn is_pod(origin: Origin) -> bool {
 }
 
 fn time(at: Moment) -> String {
-    Timestamp::from_second(at.0).map_or_else(|_| "a time that nobody can tell".into(), |at| at.strftime("%H:%M:%S UTC").to_string())
+    Timestamp::from_second(at.0)
+        .map_or_else(|_| "a time that nobody can tell".into(), |at| at.strftime("%H:%M:%S UTC").to_string())
 }

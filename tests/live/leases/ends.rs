@@ -54,9 +54,11 @@ async fn a_container_that_crashed_counts_twice_for_as_long_as_its_queries_may_ta
     let mut statuses = json!(pod.status.as_ref().expect("there").container_statuses);
     let now = jiff::Timestamp::now();
     statuses[0]["restartCount"] = 1.into();
-    statuses[0]["lastState"] = json!({"terminated": {"exitCode": 137, "startedAt": now, "finishedAt": now, "reason": "OOMKilled"}});
+    statuses[0]["lastState"] =
+        json!({"terminated": {"exitCode": 137, "startedAt": now, "finishedAt": now, "reason": "OOMKilled"}});
     let patch = json!({"status": {"containerStatuses": statuses}}).to_string();
-    let crash = ["patch", "pod", &pod.name_any(), "-n", &world.namespace, "--subresource=status", "--type=merge", "-p", &patch];
+    let crash =
+        ["patch", "pod", &pod.name_any(), "-n", &world.namespace, "--subresource=status", "--type=merge", "-p", &patch];
     world.cluster.kubectl(&crash).expect("patched");
     world.until("shop", "it counts twice", |b: &DatabaseBudget| status(b).held == Some(6)).await;
     world.until("shop", "and once again", |b: &DatabaseBudget| status(b).held == Some(3)).await;
@@ -68,7 +70,10 @@ async fn a_pod_that_closes_slowly_holds_until_it_is_gone() {
     let _operator = operator(&world).await;
     world.apply(&leasing("shop", "", SIZED_FOR_3)).await;
     until_leasing(&world, "shop").await;
-    let slow = deployment("api", 4).replace("{labels: {app: api}}, spec", "{labels: {app: api}, annotations: {fake.dbbudget.dev/terminates: 6s}}, spec");
+    let slow = deployment("api", 4).replace(
+        "{labels: {app: api}}, spec",
+        "{labels: {app: api}, annotations: {fake.dbbudget.dev/terminates: 6s}}, spec",
+    );
     assert_ne!(slow, deployment("api", 4));
     world.apply(&slow).await;
     let told = |b: &DatabaseBudget| row(b, "api").pods == 3 && status(b).waiting_pods == Some(1);

@@ -14,13 +14,17 @@ use crate::world::World;
 
 /// Whether a pod waits for its connections.
 pub fn waits(pod: &Pod) -> bool {
-    pod.spec.iter().flat_map(|spec| spec.scheduling_gates.iter().flatten()).any(|gate| gate.name == "dbbudget.dev/lease")
+    pod.spec
+        .iter()
+        .flat_map(|spec| spec.scheduling_gates.iter().flatten())
+        .any(|gate| gate.name == "dbbudget.dev/lease")
 }
 
 /// What a pod may hold by the numbers that its container reads; nothing while it waits, and when its containers ended.
 pub fn holds(pod: &Pod) -> u32 {
     let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    let mut ended = statuses.map(|status| status.state.as_ref().is_some_and(|state| state.terminated.is_some())).peekable();
+    let mut ended =
+        statuses.map(|status| status.state.as_ref().is_some_and(|state| state.terminated.is_some())).peekable();
     if waits(pod) || (ended.peek().is_some() && ended.all(|ended| ended)) {
         return 0;
     }

@@ -16,13 +16,24 @@ async fn a_deployment_rolls_out_with_every_strategy() {
     let judge = Judge::of(&world);
     until_leasing(&world, "shop").await;
     let rolling = |surge: u32, unavailable: u32| {
-        format!("strategy: {{type: RollingUpdate, rollingUpdate: {{maxSurge: {surge}, maxUnavailable: {unavailable}}}}}")
+        format!(
+            "strategy: {{type: RollingUpdate, rollingUpdate: {{maxSurge: {surge}, maxUnavailable: {unavailable}}}}}"
+        )
     };
-    let strategies = [rolling(1, 0), rolling(0, 1), rolling(1, 1), rolling(2, 0), rolling(0, 3), "strategy: {type: Recreate}".into()];
+    let strategies = [
+        rolling(1, 0),
+        rolling(0, 1),
+        rolling(1, 1),
+        rolling(2, 0),
+        rolling(0, 3),
+        "strategy: {type: Recreate}".into(),
+    ];
     for (round, strategy) in strategies.iter().enumerate() {
         let with = format!("replicas: 3, {strategy}");
-        let set = workload("apps/v1", "Deployment", "api", &with)
-            .replace("metadata: {labels: {app: api}}", &format!("metadata: {{labels: {{app: api}}, annotations: {{round: '{round}'}}}}"));
+        let set = workload("apps/v1", "Deployment", "api", &with).replace(
+            "metadata: {labels: {app: api}}",
+            &format!("metadata: {{labels: {{app: api}}, annotations: {{round: '{round}'}}}}"),
+        );
         world.apply(&set).await;
         let done = |d: &Deployment| {
             let status = d.status.clone().unwrap_or_default();

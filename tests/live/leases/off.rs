@@ -96,9 +96,8 @@ async fn a_pod_that_slipped_past_is_counted_and_nothing_is_granted_until_it_fits
     let set = crate::things::workload("apps/v1", "ReplicaSet", "api", "replicas: 1");
     let bound = set.replace("spec: {terminationGrace", "spec: {nodeName: fake-1, terminationGrace");
     world.apply(&bound.replace("replicas: 1", "replicas: 4")).await;
-    let over = |b: &DatabaseBudget| {
-        budget_is(b, "OverCommitted", "AboveAllocatable") && budget_is(b, "Injected", "Escaped")
-    };
+    let over =
+        |b: &DatabaseBudget| budget_is(b, "OverCommitted", "AboveAllocatable") && budget_is(b, "Injected", "Escaped");
     let seen = world.until("shop", "four escaped", over).await;
     assert_eq!((status(&seen).held, judge.most()), (Some(12), 0));
     world.apply(&bound).await;
