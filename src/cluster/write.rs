@@ -153,14 +153,25 @@ impl Writer {
     /// # Errors
     /// When it was not written, or nobody knows whether it was.
     pub async fn event(&self, object: &Object, note: &Note) -> Result<(), WriteError> {
-        let kind = object.kind.source().group_kind().1.to_owned();
-        let what = format!("the event {} of {kind} {}", note.reason, object.name);
+        let source = object.kind.source();
+        let kind = source.group_kind().1;
+        self.publish((&format!("{GROUP}/{VERSION}"), kind), &object.name, &object.uid, note).await
+    }
+
+    async fn publish(
+        &self,
+        (api_version, kind): (&str, &str),
+        name: &Name,
+        uid: &str,
+        note: &Note,
+    ) -> Result<(), WriteError> {
+        let what = format!("the event {} of {kind} {name}", note.reason);
         let regarding = ObjectReference {
-            api_version: Some(format!("{GROUP}/{VERSION}")),
-            kind: Some(kind),
-            name: Some(object.name.name.clone()),
-            namespace: Some(object.name.namespace.clone()),
-            uid: Some(object.uid.clone()),
+            api_version: Some(api_version.to_owned()),
+            kind: Some(kind.to_owned()),
+            name: Some(name.name.clone()),
+            namespace: Some(name.namespace.clone()),
+            uid: Some(uid.to_owned()),
             ..ObjectReference::default()
         };
         let event = Event {
@@ -171,7 +182,7 @@ impl Writer {
             secondary: None,
         };
         let permission = || "create and patch on events.events.k8s.io".to_owned();
-        limited(what, &object.name.namespace, permission, self.recorder.publish(&event, &regarding)).await
+        limited(what, &name.namespace, permission, self.recorder.publish(&event, &regarding)).await
     }
 }
 

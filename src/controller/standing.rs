@@ -74,7 +74,7 @@ impl Standing<'_> {
     pub fn conditions(&self) -> Vec<Said> {
         let mut said = vec![self.ready(), self.within_capacity(), self.injected(), self.observed()];
         said.extend(self.mode.kept.and_then(Kept::over_committed));
-        said.extend(self.rollout_blocked());
+        said.extend(self.mode.kept.and_then(Kept::rollout_blocked).or_else(|| self.rollout_blocked()));
         said.extend(self.mode.kept.and_then(Kept::granted_not_started));
         said.extend(conflicted(self.assessment.findings.iter()));
         said

@@ -100,7 +100,9 @@ impl View {
     #[must_use]
     pub fn unfilled(&self, name: &Name) -> Vec<String> {
         let own = self.own.iter().filter(|watch| !self.watches.has(watch)).map(|watch| format!("the list of {watch}"));
-        let needs = self.needs(name).into_iter().filter(|need| self.watches.get(need).is_none());
+        let counted = self.outlived.get(name).into_iter().flatten().cloned();
+        let counted = counted.map(|namespace| Need { source: Source::Pods, namespace: Some(namespace) });
+        let needs = self.needs(name).into_iter().chain(counted).filter(|need| self.watches.get(need).is_none());
         own.chain(needs.map(|need| format!("the list of {need}"))).collect()
     }
 

@@ -5,19 +5,22 @@ use std::collections::BTreeMap;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch as JsonPatch, PatchOperation, RemoveOperation, TestOperation};
 use k8s_openapi::api::core::v1::Pod as KubePod;
-use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::core::DynamicResourceScope;
+use kube::{Api, ResourceExt};
 
-use super::{WriteError, Writer, limited};
+use super::{Note, WriteError, Writer, limited};
+use crate::api::parse::Name;
 use crate::budget::ledger::ended::Answer;
 use crate::cluster::view::item::{RawPod, seen};
 use crate::cluster::view::locate::everywhere;
 use crate::cluster::view::pods::{Gate, Pod};
 use crate::cluster::view::sources::Source;
-use crate::pod::keys::GATE;
+use crate::pod::keys::{GATE, SHAPE};
 
+/// Pods that are read at a time, where all are.
+const PAGE: u32 = 500;
 /// Owner of the numbers that a grant writes.
 const FIELD_MANAGER: &str = "dbbudget/lease";
 
@@ -49,6 +52,14 @@ impl Writer {
         limited(what, namespace, || "patch on pods".to_owned(), write).await.map(drop)
     }
 
+    /// Publishes an event about a pod.
+    ///
+    /// # Errors
+    /// When it was not written, or nobody knows whether it was.
+    pub async fn event_of(&self, pod: &Pod, note: &Note) -> Result<(), WriteError> {
+        self.publish(("v1", "Pod"), &Name::new(&*pod.namespace, &*pod.name), &pod.uid, note).await
+    }
+
     /// What all of etcd knows of a pod. It is read when this is called, and not before.
     ///
     /// # Errors
@@ -65,6 +76,37 @@ impl Writer {
         })
     }
 
+    /// Namespace and annotations of all pods that have any of ours; `namespaces`: of these alone.
+    ///
+    /// # Errors
+    /// When they were not read.
+    pub async fn pods_annotations(
+        &self,
+        namespaces: Option<&[String]>,
+    ) -> Result<Vec<(String, BTreeMap<String, String>)>, WriteError> {
+        let apis: Vec<Api<KubePod>> = match namespaces {
+            None => vec![Api::all(self.client.clone())],
+            Some(names) => names.iter().map(|name| Api::namespaced(self.client.clone(), name)).collect(),
+        };
+        let mut found = Vec::new();
+        for api in apis {
+            let mut params = ListParams::default().limit(PAGE);
+            loop {
+                let read = limited("the Pods".into(), "all", || "list on pods".to_owned(), api.list_metadata(&params));
+                let page = read.await?;
+                let ours = page.items.into_iter().filter(|pod| pod.annotations().contains_key(SHAPE));
+                found.extend(
+                    ours.map(|mut pod| (pod.namespace().unwrap_or_default(), std::mem::take(pod.annotations_mut()))),
+                );
+                match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                    Some(token) => params.continue_token = Some(token),
+                    None => break,
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// All pods of a namespace, as all of etcd has them.
     ///
     /// # Errors
@@ -73,7 +115,7 @@ impl Writer {
         let what = format!("the Pods of {namespace}");
         let Some(resource) = everywhere(&Source::Pods) else { return Err(WriteError::Gone(what)) };
         let api = raw_pods(self, namespace, &resource);
-        let params = kube::api::ListParams::default();
+        let params = ListParams::default();
         let listed = limited(what, namespace, || "list on pods".to_owned(), api.list(&params)).await?;
         Ok(listed.items)
     }

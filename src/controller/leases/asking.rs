@@ -1,5 +1,6 @@
 //! Who asks for connections, with which rank, and how much of the room for surging pods is used.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Claim, Facts, Member, number};
@@ -126,7 +127,10 @@ fn fleets<'a>(facts: &'a Facts, ledger: &Ledger) -> BTreeMap<usize, Fleet<'a>> {
 /// A ledger that holds, too, what is about to be asked for again: the smallest of each pod that was lost and has no
 /// replacement yet (a `StatefulSet`'s, all of a `Recreate`). Whoever waits would take its place meanwhile.
 #[must_use]
-pub fn with_places_kept(facts: &Facts, ledger: &Ledger, lost: &Lost) -> Ledger {
+pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost) -> Cow<'a, Ledger> {
+    if lost.0.is_empty() {
+        return Cow::Borrowed(ledger);
+    }
     let mut kept = ledger.clone();
     for (place, claim) in facts.claims.iter().enumerate() {
         let pods = facts.members.values().filter(|m| m.claim == place && !m.pod.terminating()).count();
@@ -136,7 +140,7 @@ pub fn with_places_kept(facts: &Facts, ledger: &Ledger, lost: &Lost) -> Ledger {
             kept.enter(format!("{}/{number}", claim.id).into(), entry);
         }
     }
-    kept
+    Cow::Owned(kept)
 }
 
 /// The room for surging pods, and what workloads hold of it: of the pods that they have entries for beyond their replicas,
@@ -147,6 +151,13 @@ pub fn room(facts: &Facts, budget: &str, ledger: &Ledger) -> SurgeRoom {
     if size == Connections::ZERO {
         return SurgeRoom::default();
     }
+    let held = in_room(facts, budget, ledger).into_iter().map(|(connections, _)| Connections::from(connections));
+    SurgeRoom { size, used: held.sum::<Connections>().min(size) }
+}
+
+/// The pods that have the room, and how much of it.
+#[must_use]
+pub fn in_room<'a>(facts: &'a Facts, budget: &str, ledger: &Ledger) -> Vec<(u32, &'a Member)> {
     let fleets = fleets(facts, ledger);
     let mut held: BTreeMap<usize, Vec<(u32, &Member)>> = BTreeMap::new();
     for (uid, member) in &facts.members {
@@ -158,12 +169,11 @@ pub fn room(facts: &Facts, budget: &str, ledger: &Ledger) -> SurgeRoom {
         let least = member.pod.pinned.as_ref().map(|pinned| pinned.only(budget).least());
         least.is_some_and(|least| *connections <= number(least))
     };
-    let surplus = held.into_iter().map(|(claim, mut entries)| {
+    let surplus = held.into_iter().flat_map(|(claim, mut entries)| {
         let needed = facts.claims.get(claim).zip(fleets.get(&claim)).and_then(|(claim, fleet)| fleet.needed(claim));
         let beyond = needed.map_or(0, |needed| entries.len().saturating_sub(needed as usize));
         entries.sort_by_key(|(connections, _)| *connections);
-        let small = entries.iter().take(beyond).filter(|entry| is_smallest(entry));
-        small.map(|(connections, _)| Connections::from(*connections)).sum::<Connections>()
+        entries.into_iter().take(beyond)
     });
-    SurgeRoom { size, used: surplus.sum::<Connections>().min(size) }
+    surplus.filter(is_smallest).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::asking::{Lost, asking, room, with_places_kept};
+use super::asking::{Lost, asking, in_room, room, with_places_kept};
 use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
 use crate::budget::ledger::adoption::Adopted;
@@ -58,6 +58,8 @@ pub struct Plan {
     pub has_room_for: BTreeSet<Uid>,
     /// Granted pods that no node takes.
     pub not_started: Vec<(Arc<Pod>, String)>,
+    /// The pod that has the room for surging pods, and whose rollout does not get on.
+    pub stuck: Option<Arc<Pod>>,
     /// When to look again though nothing happens.
     pub again: Option<Moment>,
 }
@@ -83,11 +85,12 @@ pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &m
     let gated = gated.map(|(_, member)| &member.pod).chain(known.freed);
     let execute = gated.filter(|pod| !pod.terminating()).cloned().collect();
     let not_started = steps.not_started(&ledger);
+    let stuck = steps.stuck(&ledger);
     let again = steps.again(&ledger);
     if let Some(adopted) = known.adopted.filter(|_| facts.terms.is_some()) {
         ledger.begin(adopted);
     }
-    Plan { ledger, execute, waiting, has_room_for, not_started, again }
+    Plan { ledger, execute, waiting, has_room_for, not_started, stuck, again }
 }
 
 /// A ledger takes the numbers of its budget. One of another budget, or of one that no longer leases, grants nothing.
@@ -264,6 +267,12 @@ impl Steps<'_> {
             late.then(|| (member.pod.clone(), why))
         };
         self.facts.members.values().filter_map(of).collect()
+    }
+
+    fn stuck(&self, ledger: &Ledger) -> Option<Arc<Pod>> {
+        let is_stuck = |member: &Member| self.facts.claims.get(member.claim).is_some_and(|claim| claim.is_stuck);
+        let holders = in_room(self.facts, self.known.budget, ledger).into_iter();
+        holders.map(|(_, member)| member).find(|m| !m.pod.ready && is_stuck(m)).map(|m| m.pod.clone())
     }
 
     fn again(&self, ledger: &Ledger) -> Option<Moment> {

@@ -13,6 +13,7 @@ use crate::budget::ledger::{Bounds, Ledger, Moment, Origin, Uid};
 use crate::cluster::view::pods::Pod;
 use crate::cluster::view::{View, lets_in};
 use crate::pod::pinned::{self, Pinned};
+use crate::workload::progress::State;
 use crate::workload::{Key, Replicas, group_of};
 
 /// What is known of a budget and of its pods.
@@ -64,11 +65,13 @@ pub struct Claim {
     pub replicas: Option<u32>,
     /// Of these, how many may be missing while a rollout surges.
     pub missing: u32,
+    /// Whether its rollout does not get on.
+    pub is_stuck: bool,
     /// Whether its share has been published.
     pub is_published: bool,
     /// What a pod takes as written; only where somebody needs it.
     pub as_written: Option<Connections>,
-    limits: BTreeMap<(String, String), u32>,
+    pub(super) limits: BTreeMap<(String, String), u32>,
 }
 
 /// A pod of a claim.
@@ -224,6 +227,7 @@ fn claims_of(view: &View, entry: &Entry, namespace: &str, rows: &[WorkloadStatus
             priority: most.map_or(entry.priority, |most| entry.priority.min(most)),
             source: entry.source,
             replicas,
+            is_stuck: workload.is_some_and(|w| w.progress.state == State::Stuck),
             missing: workload.map_or(0, |w| w.strategy.missing(replicas.unwrap_or(0))),
             as_written: None,
             is_published: row.is_some_and(|row| !row.engines.is_empty()),

@@ -26,6 +26,8 @@ pub struct Kept {
     pub let_go: BTreeSet<Uid>,
     /// Granted pods that no node takes, with the scheduler's reason.
     pub not_started: Vec<(Arc<Pod>, String)>,
+    /// The pod that has the room for surging pods, and whose rollout does not get on.
+    pub stuck: Option<Arc<Pod>>,
     /// Why nothing is granted yet.
     pub not_yet: Option<NotYet>,
     /// Since when nothing is granted because nobody knows what there is.

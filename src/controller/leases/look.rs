@@ -92,8 +92,9 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
     read(context, name, keeping).await?;
     let facts = {
         let view = context.shared.read();
-        if !view.unfilled(name).is_empty() {
-            return Err(Failure::Waiting(view.unfilled(name)));
+        let unfilled = view.unfilled(name);
+        if !unfilled.is_empty() {
+            return Err(Failure::Waiting(unfilled));
         }
         Facts::gather(&view, name, keeping.stored.as_ref().map(|_| &keeping.ledger))
     };
@@ -226,6 +227,10 @@ async fn write(
     let is_done = facts.terms.is_none() && next.entries().is_empty() && next.quarantined().is_empty();
     let uid = keeping.stored.as_ref().map(|stored| stored.spec.budget_uid.clone()).filter(|_| facts.uid.is_empty());
     let uid = uid.unwrap_or_else(|| facts.uid.clone());
+    let known = keeping.stored.as_ref();
+    if known.is_some_and(|stored| stored.spec.budget_uid == uid) && *next == keeping.ledger && !is_done {
+        return Ok(());
+    }
     let spec = ledger_spec(next, &uid);
     if !*context.leader.borrow() {
         return Err(Failure::NotLeader);
@@ -267,6 +272,7 @@ fn report(
         has_room_for: plan.has_room_for,
         let_go: freed.iter().map(|pod| pod.uid.clone()).collect(),
         not_started: plan.not_started,
+        stuck: plan.stuck,
         not_yet,
         unknown_since: keeping.unknown_since,
     };

@@ -11,11 +11,14 @@
 //! | [`executing`] | how are pods let go? |
 //! | [`ledgers`] | what do others know of it? |
 //! | [`shown`] | and in which words? |
+//! | [`telling`] | which pods are told by an event? |
+//! | [`beginning`] | who waits where nobody looks any more? |
 //!
 //! The rules themselves are [`crate::budget::ledger`]'s.
 
 pub mod adopting;
 pub mod asking;
+pub mod beginning;
 pub mod decide;
 pub mod executing;
 pub mod facts;
@@ -23,6 +26,10 @@ pub mod heartbeats;
 pub mod ledgers;
 pub mod look;
 pub mod shown;
+pub mod telling;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -42,6 +49,7 @@ use crate::pod::pinned::Pinned;
 use crate::serve::metrics::Metrics;
 use executing::Executor;
 use look::{Context, Keeping, Outcome, look};
+use telling::Told;
 
 /// Ledgers looked at at the same time.
 const LOOKS_AT_ONCE: usize = 8;
@@ -49,6 +57,8 @@ const LOOKS_AT_ONCE: usize = 8;
 const BATCH: Duration = Duration::from_millis(60);
 /// How somebody ended matters no longer to those who never held anything.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
+/// Who waits for long is told then.
+const LATER: Duration = Duration::from_secs(5);
 /// A pod that could not be let go is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -56,6 +66,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct Leases {
     context: Arc<Context>,
     executor: Executor,
+    told: Told,
     queue: Queue,
     looks: JoinSet<(Name, Result<Outcome, Failure>)>,
     keeping: BTreeMap<Name, Arc<Mutex<Keeping>>>,
@@ -82,6 +93,7 @@ impl Leases {
         Self {
             context: Arc::new(context),
             executor,
+            told: Told::default(),
             queue: Queue::new(BATCH),
             looks: JoinSet::new(),
             keeping: BTreeMap::new(),
@@ -144,6 +156,10 @@ impl Leases {
             Ok(stored) => names.extend(stored),
             Err(error) => tracing::warn!("{error}; ledgers of budgets that are gone are not looked at"),
         }
+        match beginning::forgotten(&self.context, self.namespaces.as_deref()).await {
+            Ok(forgotten) => names.extend(forgotten),
+            Err(error) => tracing::warn!("{error}; pods that wait for a budget that is gone are not looked for"),
+        }
         self.queue.add(names, Instant::now());
     }
 
@@ -167,6 +183,11 @@ impl Leases {
                 }
                 self.queue.add(others, now);
                 self.queue.done(name, now);
+                if let Some(kept) = self.context.ledgers.of(name)
+                    && self.told.tell(&self.context.writer, &name.to_string(), &kept)
+                {
+                    self.queue.later(name, now + LATER);
+                }
                 if let Some(again) = again {
                     self.queue.later(name, now + again);
                 }

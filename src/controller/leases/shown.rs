@@ -12,6 +12,7 @@ use crate::budget::connections::Connections;
 use crate::budget::ledger::adoption::NotYet;
 use crate::budget::ledger::queue::Why;
 use crate::budget::ledger::{Entry, Moment, Origin, Phase};
+use crate::cluster::view::pods::Pod;
 use crate::controller::conditions::{Said, Truth};
 
 /// Waiting pods that are shown.
@@ -183,6 +184,19 @@ impl Kept {
             why.trim_end_matches('.')
         );
         Some(Said::new(Type::GrantedNotStarted, Truth::True, "Unschedulable", text))
+    }
+
+    /// A broken rollout that has the room, so that others wait.
+    #[must_use]
+    pub fn rollout_blocked(&self) -> Option<Said> {
+        let Pod { namespace, name, owners, .. } = self.stuck.as_deref()?;
+        let workload = owners.last().map_or_else(|| "its workload".into(), ToString::to_string);
+        let text = format!(
+            "The pod {namespace}/{name} has the room that is kept for one surging pod, and is not Ready: the rollout of \
+             {workload} exceeded its deadline. Other rollouts that have to surge wait for it. To let them proceed: mend \
+             it, or undo that rollout."
+        );
+        Some(Said::new(Type::RolloutBlocked, Truth::True, "RoomTaken", text))
     }
 
     /// Who waits, for the condition Injected.

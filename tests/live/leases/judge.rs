@@ -28,7 +28,8 @@ pub fn holds(pod: &Pod) -> u32 {
     if waits(pod) || (ended.peek().is_some() && ended.all(|ended| ended)) {
         return 0;
     }
-    let numbers = pod.annotations().iter().filter(|(key, _)| key.ends_with(".pool") || key.ends_with(".overflow"));
+    let of_engine = |key: &str| matches!(key.rsplit('.').next(), Some("pool" | "overflow"));
+    let numbers = pod.annotations().iter().filter(|(key, _)| of_engine(key));
     numbers.map(|(_, value)| value.parse::<u32>().expect("a number")).sum()
 }
 
