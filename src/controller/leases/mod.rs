@@ -77,6 +77,8 @@ pub struct Leases {
     /// Namespaces that dbbudget is confined to.
     namespaces: Option<Vec<String>>,
     leads: bool,
+    /// When to look for what outlived its budget.
+    begin_at: Option<Instant>,
 }
 
 impl Leases {
@@ -102,6 +104,7 @@ impl Leases {
             failed,
             namespaces,
             leads: false,
+            begin_at: None,
         }
     }
 
@@ -115,9 +118,13 @@ impl Leases {
         let mut sweep = tokio::time::interval(FORGET_AFTER);
         loop {
             let leads = *leader.borrow_and_update();
-            self.leadership(leads).await;
+            self.leadership(leads);
             self.start_looks();
+            if self.begin_at.is_some_and(|at| at <= Instant::now()) {
+                self.begin().await;
+            }
             let due = self.queue.next().filter(|_| self.leads && self.looks.len() < LOOKS_AT_ONCE);
+            let due = due.into_iter().chain(self.begin_at).min();
             tokio::select! {
                 () = &mut stop => {
                     while self.looks.join_next().await.is_some() {}
@@ -140,7 +147,7 @@ impl Leases {
     }
 
     /// Who begins to lead looks at every ledger, also at those whose budget is gone.
-    async fn leadership(&mut self, leads: bool) {
+    fn leadership(&mut self, leads: bool) {
         if leads == self.leads {
             return;
         }
@@ -148,19 +155,31 @@ impl Leases {
         self.keeping.clear();
         self.context.ledgers.clear();
         self.queue.clear();
+        self.begin_at = None;
         if !leads {
             return;
         }
-        let mut names = self.context.shared.read().all_budgets();
-        match self.context.writer.ledger_names(self.namespaces.as_deref()).await {
-            Ok(stored) => names.extend(stored),
-            Err(error) => tracing::warn!("{error}; ledgers of budgets that are gone are not looked at"),
+        self.begin_at = Some(Instant::now());
+        self.queue.add(self.context.shared.read().all_budgets(), Instant::now());
+    }
+
+    /// Ledgers of budgets that are gone, and pods that nobody looks after: until they have been read, again and again.
+    async fn begin(&mut self) {
+        let namespaces = self.namespaces.as_deref();
+        let found = match self.context.writer.ledger_names(namespaces).await {
+            Ok(stored) => beginning::forgotten(&self.context, namespaces).await.map(|found| (stored, found)),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok((stored, forgotten)) => {
+                self.begin_at = None;
+                self.queue.add(stored.into_iter().chain(forgotten).collect(), Instant::now());
+            }
+            Err(error) => {
+                tracing::warn!("{error}; what outlived its budget is looked for again");
+                self.begin_at = Some(Instant::now() + LATER);
+            }
         }
-        match beginning::forgotten(&self.context, self.namespaces.as_deref()).await {
-            Ok(forgotten) => names.extend(forgotten),
-            Err(error) => tracing::warn!("{error}; pods that wait for a budget that is gone are not looked for"),
-        }
-        self.queue.add(names, Instant::now());
     }
 
     fn start_looks(&mut self) {
