@@ -38,9 +38,9 @@ struct Confirmation {
 const ANNOTATION: &str = "dbbudget.dev/confirmed";
 const LABEL: &str = "dbbudget.dev/webhook";
 const FIELD_MANAGER: &str = "dbbudget/confirm";
-const RENEWAL: Duration = Duration::from_secs(5);
+const RENEWAL: Duration = Duration::from_secs(10);
 /// A replica that has not renewed for this long does not answer any more.
-const LASTS: Duration = Duration::from_secs(20);
+const LASTS: Duration = Duration::from_secs(30);
 /// Changes come together.
 const GATHER: Duration = Duration::from_millis(50);
 const TIME_LIMIT: Duration = Duration::from_secs(5);

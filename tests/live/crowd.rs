@@ -53,7 +53,7 @@ async fn a_quiet_cluster_causes_no_writes_and_a_storm_few() {
     let all = |b: &DatabaseBudget| row(b, "api").peak_pods == 2 && status(b).held == Some(0);
     world.until("shop", "all of it is counted", all).await;
 
-    // The Lease's renewals, every five seconds, are the clock.
+    // The election's renewals, every five seconds, are the clock.
     let quiet_from = Timestamp::now();
     let mut renewed: Option<MicroTime> = None;
     for _ in 0..4 {
@@ -63,7 +63,8 @@ async fn a_quiet_cluster_causes_no_writes_and_a_storm_few() {
         renewed = renewal(&world.until("dbbudget", "it is renewed", later).await);
     }
     let all = writes(&cluster, &world, quiet_from);
-    let others: Vec<_> = all.iter().filter(|write| *write != "update leases/ dbbudget").collect();
+    let renewals = ["update leases/ dbbudget", "patch leases/ dbbudget-webhook-operator"];
+    let others: Vec<_> = all.iter().filter(|write| !renewals.contains(&write.as_str())).collect();
     assert!(others.is_empty(), "writes in a quiet cluster: {others:?}");
     assert!(all.len() >= 2, "not even the election's writes are in the log: {all:?}");
 
