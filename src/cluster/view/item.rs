@@ -187,7 +187,6 @@ fn key(meta: &ObjectMeta, group: &str, kind: &str) -> Key {
 
 /// The object as it is stored; items of a list do not repeat their kind.
 fn whole(mut object: DynamicObject, resource: &ApiResource) -> Value {
-    object.metadata.managed_fields = None;
     object.types = Some(TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
     serde_json::to_value(object).unwrap_or_default()
 }
