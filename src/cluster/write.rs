@@ -2,6 +2,7 @@
 //! write has a time limit, and an error says which permission is missing.
 
 pub mod restart;
+pub mod scale;
 
 use std::time::Duration;
 

@@ -46,6 +46,9 @@ pub struct Args {
     /// Seconds that a share has to stay the same before `restart: Rolling` replaces pods for it
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub restart_after: u32,
+    /// Seconds that everything has to fit before what `whenExceeded: ScaleDown` lowered is restored
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub restore_after: u32,
     /// How pods get their shares as they are created
     #[command(flatten)]
     pub webhook: Webhook,

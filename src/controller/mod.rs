@@ -5,6 +5,7 @@
 //! | [`mod@reconcile`] | what is one look at one budget? |
 //! | [`decide`] | what should its status, and that of its claims, say? |
 //! | [`restarts`] | which workload is restarted next, where a budget asks for that? |
+//! | [`scaling`] | what runs fewer pods, where a budget asks for that? |
 //! | [`rows`] | what is each workload given, and what does it hold? |
 //! | [`standing`] | what do the budget's conditions say? |
 //! | [`claims`] | and those of its claims? |
@@ -12,6 +13,7 @@
 //! | [`conditions`], [`update`] | since when, and is there anything to write? |
 //! | [`events`] | which changes are worth an event? |
 //! | [`queue`] | which budget is looked at when? |
+//! | `signals` | how is told what is new, and waited? |
 //! | [`watches`] | what is watched? |
 
 pub mod claims;
@@ -22,7 +24,9 @@ pub mod queue;
 pub mod reconcile;
 pub mod restarts;
 pub mod rows;
+pub mod scaling;
 pub mod sentences;
+mod signals;
 pub mod standing;
 pub mod update;
 pub mod watches;
@@ -52,6 +56,7 @@ use crate::serve::health::Readiness;
 use crate::serve::metrics::Metrics;
 use queue::Queue;
 use reconcile::{Context, Failure, reconcile};
+use signals::{sleep_until, tell};
 use watches::Watches;
 
 /// How the controller runs.
@@ -65,6 +70,8 @@ pub struct Settings {
     pub debounce: Duration,
     /// How long a share has to stay the same before pods are restarted for it.
     pub restart_after: Duration,
+    /// How long everything has to fit before what was scaled down is restored.
+    pub restore_after: Duration,
     /// Tells this replica from others in events.
     pub instance: Option<String>,
 }
@@ -76,6 +83,7 @@ impl Default for Settings {
             injects: true,
             debounce: Duration::from_millis(100),
             restart_after: Duration::from_secs(30),
+            restore_after: Duration::from_secs(300),
             instance: None,
         }
     }
@@ -131,6 +139,8 @@ pub async fn run(
         metrics,
         injects: settings.injects,
         restart_after: settings.restart_after,
+        restore_after: settings.restore_after,
+        refused: scaling::Refusals::default(),
         webhook_trouble: ports.webhook_trouble.clone(),
     };
     let leads = *context.leader.borrow();
@@ -277,24 +287,5 @@ impl Controller {
     /// Lets writes that are under way come to their end.
     async fn finish(mut self) {
         while self.looks.join_next().await.is_some() {}
-    }
-}
-
-/// Tells what is new, and nothing else.
-fn tell<T: PartialEq>(to: &watch::Sender<T>, value: T) {
-    to.send_if_modified(|known| {
-        let news = *known != value;
-        if news {
-            *known = value;
-        }
-        news
-    });
-}
-
-/// Never, where there is no time.
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

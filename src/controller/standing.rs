@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::conditions::{Said, Truth};
 use super::rows::Row;
+use super::scaling::Refused;
 use super::sentences::{self, Now};
 use crate::api::conditions::{Type, fit, injected, observed, ready};
 use crate::api::parse::Budget;
@@ -25,6 +26,10 @@ pub struct Mode<'a> {
     pub trouble: Option<&'a str>,
     /// How long a share has to stay the same before pods are restarted for it.
     pub restart_after: Duration,
+    /// How long everything has to fit before what was scaled down is restored.
+    pub restore_after: Duration,
+    /// What was refused lately where it was to be scaled down.
+    pub refused: Option<&'a Refused>,
 }
 
 /// What a budget's conditions are computed from.
