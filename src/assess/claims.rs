@@ -35,7 +35,7 @@ pub struct Drawing {
     pub scaler: Option<Key>,
     /// Pods that shares are computed for, where the owner says so.
     pub size_for: Option<u32>,
-    /// Where ScaleDown stops; nothing: its replicas are never lowered.
+    /// Where `ScaleDown` stops; nothing: its replicas are never lowered.
     pub min_replicas: Option<u32>,
     /// Its claimed containers.
     pub built: Vec<Built>,

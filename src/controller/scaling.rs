@@ -130,13 +130,13 @@ impl Planning<'_> {
         };
         let targets = levers.targets(may);
         let mut plan = Plan::default();
-        for ((lever, target), by_anybody) in levers.levers.iter().zip(targets).zip(by_anybody) {
+        for ((lever, target), by_anybody) in levers.all.iter().zip(targets).zip(by_anybody) {
             if self.exceeded && !may(lever) && by_anybody != lever.from {
                 self.leave(&mut plan, lever, by_anybody);
             }
             self.follow(&mut plan, lever, target);
         }
-        self.follow_unclaimed(&mut plan, &levers.levers);
+        self.follow_unclaimed(&mut plan, &levers.all);
         if !plan.left.is_empty() {
             plan.again = plan.again.into_iter().chain([self.now + TRY_AGAIN]).min();
         }

@@ -76,21 +76,7 @@ pub fn scaler(object: &Value, default_namespace: &str) -> Result<Scaler, ReadErr
     let spec: Spec = part(object, "spec")?;
     let (namespace, ignore) = (metadata.namespace_or(default_namespace), metadata.ignored());
     let (kind, api_version) = (text("kind"), text("apiVersion"));
-    let disabled = |of: &Option<Value>| {
-        let policy = of.as_ref().and_then(|b| b.pointer("/scaleUp/selectPolicy")?.as_str());
-        policy == Some("Disabled")
-    };
-    let (maximum, minimum, grows) = match kind.as_str() {
-        "ScaledObject" => {
-            let maximum = spec.max_replica_count.map_or(KEDA_DEFAULT_MAXIMUM, |n| n.0);
-            let paused = object.pointer("/metadata/annotations").and_then(|all| all.get(PAUSED)?.as_str());
-            (maximum, spec.min_replica_count.map_or(0, |n| n.0), paused != Some("true"))
-        }
-        _ => {
-            let pods = |field: Option<Pods>| field.map_or(1, |n| n.0);
-            (pods(spec.max_replicas), pods(spec.min_replicas), !disabled(&spec.behavior))
-        }
-    };
+    let (maximum, minimum, grows) = bounds(&kind, &spec, object);
     let reference = spec.scale_target_ref;
     let target = Key {
         group: group_of(reference.api_version.as_deref().unwrap_or("apps/v1")).to_owned(),
@@ -100,4 +86,16 @@ pub fn scaler(object: &Value, default_namespace: &str) -> Result<Scaler, ReadErr
     };
     let key = Key { group: group_of(&api_version).to_owned(), kind, namespace, name: metadata.name };
     Ok(Scaler { key, api_version, target, maximum, minimum, grows, ignore, managed: managed(object) })
+}
+
+/// The most replicas it asks for, the fewest, and whether it may add any now.
+fn bounds(kind: &str, spec: &Spec, object: &Value) -> (u32, u32, bool) {
+    let pods = |field: Option<Pods>, unset: u32| field.map_or(unset, |n| n.0);
+    if kind == "ScaledObject" {
+        let annotations = object.pointer("/metadata/annotations");
+        let is_paused = annotations.and_then(|all| all.get(PAUSED)?.as_str()) == Some("true");
+        return (pods(spec.max_replica_count, KEDA_DEFAULT_MAXIMUM), pods(spec.min_replica_count, 0), !is_paused);
+    }
+    let policy = spec.behavior.as_ref().and_then(|b| b.pointer("/scaleUp/selectPolicy")?.as_str());
+    (pods(spec.max_replicas, 1), pods(spec.min_replicas, 1), policy != Some("Disabled"))
 }

@@ -21,5 +21,6 @@ mod postgres;
 mod refusals;
 mod replicas;
 mod restarts;
+mod scaling;
 mod things;
 mod world;

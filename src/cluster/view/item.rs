@@ -33,7 +33,7 @@ pub enum Item {
     /// A workload, or why it could not be read.
     Workload(Key, Result<Box<Workload>, ReadError>),
     /// An autoscaler, or why it could not be read.
-    Scaler(Key, Result<Scaler, ReadError>),
+    Scaler(Key, Result<Box<Scaler>, ReadError>),
     /// A pod.
     Pod(Pod),
     /// A Job, with the `CronJob` that made it.
@@ -202,7 +202,7 @@ pub fn read_workload(object: DynamicObject, resource: &ApiResource) -> Item {
 #[must_use]
 pub fn read_scaler(object: DynamicObject, resource: &ApiResource) -> Item {
     let key = key(&object.metadata, &resource.group, &resource.kind);
-    Item::Scaler(key, scaler(&whole(object, resource), ""))
+    Item::Scaler(key, scaler(&whole(object, resource), "").map(Box::new))
 }
 
 /// Reads a pod.

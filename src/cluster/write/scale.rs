@@ -83,7 +83,14 @@ impl Writer {
         if change.release && !dry_run {
             target.release().await?;
         }
-        Ok(Outcome::Done(Box::new(target.read().await?.item)))
+        let after = target.read().await?;
+        match after.number {
+            Some(number) if number != change.to && !dry_run => {
+                let why = format!("somebody else made it {number} at the same moment");
+                Err(WriteError::Refused { what: target.what, why }) // at once again would be a fight
+            }
+            _ => Ok(Outcome::Done(Box::new(after.item))),
+        }
     }
 }
 
@@ -115,14 +122,12 @@ impl<'a> Target<'a> {
             ScaledField::Replicas => Source::Workloads { group, kind },
             ScaledField::MaxReplicas | ScaledField::ScaleOut => Source::Scalers { group, kind },
         };
-        let resource = match everywhere(&source) {
-            Some(resource) => Some(resource),
-            None => {
-                let permission = || "discovery of API groups".to_owned();
-                let found = look_up(&writer.client, &source);
-                limited(what.clone(), &change.key.namespace, permission, found).await?
-            }
-        };
+        let mut resource = everywhere(&source);
+        if resource.is_none() {
+            let permission = || "discovery of API groups".to_owned();
+            let found = look_up(&writer.client, &source);
+            resource = limited(what.clone(), &change.key.namespace, permission, found).await?;
+        }
         let resource = resource.ok_or_else(|| WriteError::Gone(what.clone()))?;
         let api = Api::namespaced_with(writer.client.clone(), &change.key.namespace, &resource);
         Ok(Self { change, resource, api, what })

@@ -43,7 +43,7 @@ pub struct Lever {
 pub struct Levers<'a> {
     standing: &'a Standing<'a>,
     /// Each of them.
-    pub levers: Vec<Lever>,
+    pub all: Vec<Lever>,
     claims: Claims,
     running: Vec<Running>,
 }
@@ -71,7 +71,7 @@ impl<'a> Levers<'a> {
     pub fn new(standing: &'a Standing<'a>, view: &View, recorded: &[Scaled], exceeded: bool) -> Self {
         let claims = standing.assessment.claims.clone();
         let running = vec![Running::default(); claims.claims.len()];
-        let mut all = Self { standing, levers: Vec::new(), claims, running };
+        let mut all = Self { standing, all: Vec::new(), claims, running };
         let mut places: BTreeMap<&Key, Vec<usize>> = BTreeMap::new();
         let drawings = &standing.assessment.claims.drawings;
         for (place, drawing) in drawings.iter().enumerate() {
@@ -101,7 +101,7 @@ impl<'a> Levers<'a> {
             let before = record(recorded, &workload.key, ScaledField::Replicas);
             if floor.is_some() || before.is_some() {
                 asked = before.map_or(now, |r| pods(r.from));
-                self.levers.push(replicas(workload, now, asked, floor, &places));
+                self.all.push(replicas(workload, now, asked, floor, &places));
             }
         }
         for scaler in &scalers {
@@ -113,7 +113,7 @@ impl<'a> Levers<'a> {
             let growth = Growth { scaler, before, asked, floor: floor.filter(|_| number.is_some()), exceeded };
             let lever = growth.lever(&places);
             most = most.max(if scaler.is_keda() { scaler.maximum } else { pods(lever.from) });
-            self.levers.push(lever);
+            self.all.push(lever);
         }
         for place in places {
             let drawing = &drawings[place];
@@ -143,7 +143,7 @@ impl<'a> Levers<'a> {
     /// What each number has to be for everything to fit, if only those that `may` are lowered.
     pub fn targets(&self, may: impl Fn(&Lever) -> bool) -> Vec<i64> {
         let free: Vec<(usize, &Candidate)> = self
-            .levers
+            .all
             .iter()
             .enumerate()
             .filter(|(_, lever)| may(lever))
@@ -151,9 +151,9 @@ impl<'a> Levers<'a> {
             .collect();
         let candidates: Vec<Candidate> = free.iter().map(|(_, candidate)| (*candidate).clone()).collect();
         let numbers = scale_down(&self.question(), &self.running, &candidates);
-        let mut targets: Vec<i64> = self.levers.iter().map(|lever| lever.from).collect();
+        let mut targets: Vec<i64> = self.all.iter().map(|lever| lever.from).collect();
         for ((place, candidate), number) in free.into_iter().zip(numbers).filter(|((_, c), n)| *n < c.from) {
-            let lever = &self.levers[place];
+            let lever = &self.all[place];
             targets[place] = match lever.field {
                 ScaledField::ScaleOut => 1,
                 ScaledField::Replicas | ScaledField::MaxReplicas => {

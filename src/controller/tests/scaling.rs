@@ -21,6 +21,7 @@ struct Cluster {
     generation: i64,
     status: BudgetStatus,
     refused: Refused,
+    injects: bool,
 }
 
 impl Cluster {
@@ -32,7 +33,7 @@ impl Cluster {
         spec["workloads"] = json!([first, second]);
         spec["whenExceeded"] = json!("ScaleDown");
         let (view, status, refused) = (View::default(), BudgetStatus::default(), Refused::new());
-        let mut cluster = Self { view, spec, generation: 7, status, refused };
+        let mut cluster = Self { view, spec, generation: 7, status, refused, injects: true };
         for (name, replicas) in [("api", api), ("worker", worker)] {
             cluster.deploy(name, replicas, &json!({}));
             start(&mut cluster.view, name, replicas, false);
@@ -72,7 +73,7 @@ impl Cluster {
         let stored = json!({"metadata": metadata, "spec": self.spec, "status": self.status});
         self.view.apply(item::budget(object(stored)));
         let mode = Mode {
-            injects: true,
+            injects: self.injects,
             restore_after: Duration::from_secs(300),
             refused: Some(&self.refused),
             ..Mode::default()
@@ -201,6 +202,44 @@ fn growth_stops_at_what_runs_and_comes_back() {
 }
 
 #[test]
+fn an_autoscaler_takes_replicas_down_where_they_may_go() {
+    let mut cluster = Cluster::new(2, 3);
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "worker"});
+    let spec = json!({"scaleTargetRef": target, "maxReplicas": 8});
+    cluster.autoscale("HorizontalPodAutoscaler", &spec, &json!({}));
+    let changes = cluster.look(100);
+    assert_eq!(writes(&changes), [("scaler", 8, 1, false)], "10 are left for 2 pods of api and 1 of worker");
+    assert_eq!(changes[0].field, ScaledField::MaxReplicas, "replicas are the autoscaler's");
+    cluster.spec["workloads"][1]["minReplicas"] = json!(null);
+    cluster.status = BudgetStatus::default();
+    assert_eq!(writes(&cluster.look(100)), [("scaler", 8, 3, false)], "without minReplicas growth stops, and no more");
+}
+
+#[test]
+fn what_another_budget_keeps_lower_is_not_raised_under_its_hands() {
+    let mut cluster = Cluster::new(2, 3);
+    cluster.look(100);
+    cluster.scale("worker", 1);
+    cluster.look(101);
+    let mut other = cluster.status.clone();
+    other.scaled[0].from = 1;
+    other.scaled[0].to = 0;
+    let metadata = json!({"name": "other", "namespace": "shop", "uid": "u2"});
+    cluster
+        .view
+        .apply(item::budget(object(json!({"metadata": metadata, "spec": super::spec("Inject"), "status": other}))));
+    cluster.scale("worker", 0);
+    cluster.spec["whenExceeded"] = json!("Alert");
+    assert!(cluster.look(102).is_empty());
+    cluster.scale("worker", 1); // the other one restores what it found
+    other.scaled.clear();
+    cluster
+        .view
+        .apply(item::budget(object(json!({"metadata": metadata, "spec": super::spec("Inject"), "status": other}))));
+    assert_eq!(writes(&cluster.look(103)), [("worker", 1, 3, true)]);
+}
+
+#[test]
 fn keda_is_paused_as_a_whole() {
     let mut cluster = Cluster::new(4, 1);
     let target = json!({"name": "api"});
@@ -226,6 +265,12 @@ fn nothing_is_lowered_that_nobody_asked_for() {
     let mut cluster = Cluster::new(2, 3);
     cluster.spec["workloads"][1]["minReplicas"] = json!(null);
     assert!(cluster.look(100).is_empty(), "without minReplicas it is never scaled");
+    // With --mode observe nothing is changed, and nothing forgotten.
+    let mut cluster = Cluster::new(2, 3);
+    cluster.look(100);
+    cluster.injects = false;
+    assert!(cluster.look(101).is_empty());
+    assert_eq!((cluster.record().from, cluster.record().to), (3, 1));
     // What was lowered comes back at once when nobody asks for it any more.
     let mut cluster = Cluster::new(2, 3);
     cluster.look(100);
