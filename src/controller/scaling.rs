@@ -98,7 +98,7 @@ pub fn plan(standing: &Standing, view: &View, stored: &Stored<BudgetStatus>, sai
         recorded.iter().filter(|r| r.given_up.is_none() || r.given_up == stored.version.generation).cloned().collect();
     let lowered: Vec<Scaled> = recorded.iter().filter(|r| r.given_up.is_none()).cloned().collect();
     let exceeded = is_exceeded(said);
-    let levers = Levers::new(standing, view, &lowered, exceeded);
+    let levers = Levers::new(standing, view, &lowered);
     let planning = Planning { standing, view, stored, recorded: &recorded, wanted, exceeded, now };
     planning.plan(&levers)
 }

@@ -67,8 +67,8 @@ pub fn key_of(record: &Scaled) -> Key {
 const NOT_SCALED: [&str; 3] = ["DaemonSet", "Job", "CronJob"];
 
 impl<'a> Levers<'a> {
-    /// Finds them. `exceeded`: whether growth has to stop where it is.
-    pub fn new(standing: &'a Standing<'a>, view: &View, recorded: &[Scaled], exceeded: bool) -> Self {
+    /// Finds them.
+    pub fn new(standing: &'a Standing<'a>, view: &View, recorded: &[Scaled]) -> Self {
         let claims = standing.assessment.claims.clone();
         let running = vec![Running::default(); claims.claims.len()];
         let mut all = Self { standing, all: Vec::new(), claims, running };
@@ -78,13 +78,13 @@ impl<'a> Levers<'a> {
             places.entry(&drawing.key).or_default().push(place);
         }
         for places in places.into_values() {
-            all.add(view, places, recorded, exceeded);
+            all.add(view, places, recorded);
         }
         all.settle();
         all
     }
 
-    fn add(&mut self, view: &View, places: Vec<usize>, recorded: &[Scaled], exceeded: bool) {
+    fn add(&mut self, view: &View, places: Vec<usize>, recorded: &[Scaled]) {
         let drawings = &self.standing.assessment.claims.drawings;
         let drawing = &drawings[places[0]];
         let Some(workload) = drawing.workload.as_ref().filter(|w| !w.gone) else { return };
@@ -110,7 +110,7 @@ impl<'a> Levers<'a> {
             if !scaler.grows && before.is_none() || is_kedas(scaler) {
                 continue; // it adds no pods, or another one says how many it adds
             }
-            let growth = Growth { scaler, before, asked, floor: floor.filter(|_| number.is_some()), exceeded };
+            let growth = Growth { scaler, before, asked, floor: floor.filter(|_| number.is_some()) };
             let lever = growth.lever(&places);
             most = most.max(if scaler.is_keda() { scaler.maximum } else { pods(lever.from) });
             self.all.push(lever);
@@ -208,7 +208,6 @@ struct Growth<'a> {
     /// Pods that its workload runs now.
     asked: u32,
     floor: Option<u32>,
-    exceeded: bool,
 }
 
 impl Growth<'_> {
@@ -232,12 +231,7 @@ impl Growth<'_> {
     /// them with it.
     fn steps(&self, from: u32, claims: &[usize]) -> Vec<Candidate> {
         let smallest = self.scaler.minimum.max(1);
-        let lowered = self.before.map(|r| pods(r.to));
-        let now = match lowered {
-            Some(lowered) if self.exceeded => lowered.min(self.asked),
-            Some(lowered) => lowered, // whoever runs fewer for lack of load may still come back to it
-            None => self.asked,
-        };
+        let now = self.before.map_or(self.asked, |r| pods(r.to).min(self.asked));
         let stops = now.max(smallest).min(from);
         let step = |step, from, least| Candidate { claims: claims.to_vec(), step, from, least, partly: true };
         let further = self.floor.map(|floor| step(Step::Replicas, stops, floor.max(smallest).min(stops)));

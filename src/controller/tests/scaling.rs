@@ -135,8 +135,29 @@ fn restored_when_it_has_fit_with_the_number_that_it_was() {
     let managed = json!({"managedFields": [{"manager": "dbbudget/scale", "operation": "Apply"}]});
     cluster.deploy("worker", 3, &managed);
     assert_eq!(writes(&cluster.look(10_801)), [("worker", 3, 3, true)]);
+    assert_eq!(cluster.record().from, 3, "not before");
     cluster.deploy("worker", 3, &json!({}));
     assert!(cluster.look(10_802).is_empty() && cluster.status.scaled.is_empty());
+}
+
+#[test]
+fn pods_on_their_way_out_lower_nothing() {
+    let mut cluster = Cluster::new(2, 1);
+    start(&mut cluster.view, "worker", 2, true);
+    assert!(cluster.look(100).is_empty());
+    assert_eq!((cluster.status.held, said(&cluster.status.conditions, "WithinCapacity").1), (Some(25), "Exceeded"));
+}
+
+#[test]
+fn a_spec_that_is_broken_forgets_nothing() {
+    let mut cluster = Cluster::new(2, 3);
+    cluster.look(100);
+    let spec = cluster.spec.clone();
+    cluster.spec["workloads"][0]["containers"][0]["engines"][0]["client"] = json!("prefct");
+    assert!(cluster.look(101).is_empty());
+    assert_eq!(cluster.record().from, 3);
+    cluster.spec = spec;
+    assert_eq!(writes(&cluster.look(102)), [("worker", 3, 1, false)]);
 }
 
 #[test]
