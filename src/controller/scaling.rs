@@ -3,9 +3,9 @@
 //!
 //! | file | question it answers |
 //! |---|---|
-//! | [`levers`] | which numbers are there, and what would they have to be? |
-//! | [`record`] | what becomes of one that was lowered? |
-//! | [`said`] | what do the conditions say of it? |
+//! | `levers` | which numbers are there, and what would they have to be? |
+//! | `record` | what becomes of one that was lowered? |
+//! | `said` | what do the conditions say of it? |
 //! | [`act`] | how is it done? |
 
 pub mod act;
