@@ -13,6 +13,7 @@ mod election;
 mod events;
 mod injection;
 mod late;
+mod metrics;
 mod numbers;
 mod operator;
 mod patience;

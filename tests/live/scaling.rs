@@ -10,6 +10,7 @@ use kube::api::{DynamicObject, Patch, PatchParams};
 use crate::cluster::OwnCluster;
 use crate::injection::injecting;
 use crate::late::definition;
+use crate::metrics::Metric;
 use crate::operator::Operator;
 use crate::things::{budget_is, condition, deployment, status};
 use crate::world::{World, documents, until};
@@ -192,11 +193,13 @@ async fn what_a_gitops_tool_owns_is_left_to_it_and_the_next_one_goes_down() {
     }
 }
 
+/// Asks for as many pods as its metric says.
 fn autoscaler(maximum: u32) -> String {
     format!(
         "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: api}}\nspec: {{scaleTargetRef: \
          {{apiVersion: apps/v1, kind: Deployment, name: api}}, minReplicas: 2, maxReplicas: {maximum}, metrics: [{{type: \
-         Resource, resource: {{name: cpu, target: {{type: Utilization, averageUtilization: 80}}}}}}]}}\n"
+         External, external: {{metric: {{name: load}}, target: {{type: AverageValue, averageValue: '1'}}}}}}], behavior: \
+         {{scaleDown: {{stabilizationWindowSeconds: 0}}}}}}\n"
     )
 }
 
@@ -204,9 +207,20 @@ fn maximum(scaler: &HorizontalPodAutoscaler) -> Option<i32> {
     scaler.spec.as_ref().map(|spec| spec.max_replicas)
 }
 
-#[tokio::test]
+fn is_limited(scaler: &HorizontalPodAutoscaler) -> bool {
+    let conditions = scaler.status.as_ref().and_then(|s| s.conditions.as_ref());
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|c| c.type_ == "ScalingLimited" && c.reason.as_deref() == Some("TooManyReplicas"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)] // the metric is served while kubectl is waited for
 async fn an_autoscalers_growth_stops_and_goes_on() {
-    let world = World::new("growth").await;
+    let cluster = OwnCluster::start();
+    cluster.control(&["kwok", "1"]);
+    let world = World::on(&cluster, "growth").await;
+    let load = Metric::serve(&cluster, 3).await;
     world.install_with(with_scaling).await;
     run(&world, &[("api", 3), ("worker", 1)]).await;
     world.apply(&autoscaler(30)).await;
@@ -220,11 +234,14 @@ async fn an_autoscalers_growth_stops_and_goes_on() {
     world.apply(&scaling(11, &entries)).await; // 12 are held: not a single pod more
     world.until("api", "at the pods that run", |h| maximum(h) == Some(3)).await;
     world.until("shop", "both are told", |b| says(b, "ScaledDown", "api from 30 to 3 maxReplicas")).await;
-    assert_eq!(replicas(&world.get("api").await), Some(3));
+    load.set(5);
+    world.until("api", "it would go further", is_limited).await;
+    assert_eq!(replicas(&world.get("api").await), Some(3), "and may not");
 
     world.apply(&scaling(50, &entries)).await;
     let restored = |h: &HorizontalPodAutoscaler| maximum(h) == Some(30) && !is_ours(&h.metadata);
     world.until("api", "it is restored and handed back", restored).await;
+    world.until("api", "it goes on", |d: &Deployment| replicas(d) == Some(5)).await;
     world.until("shop", "nothing is lowered any more", |b: &DatabaseBudget| status(b).scaled.is_empty()).await;
 }
 
