@@ -150,7 +150,8 @@ pub struct DatabaseBudgetSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Headroom")]
     pub headroom: Option<Headroom>,
-    /// Alert (default): condition, event, metric. ScaleDown: also lower the replicas of workloads that have minReplicas.
+    /// Alert (default): condition, event, metric. ScaleDown: also stop the growth of autoscalers, and lower the replicas
+    /// of workloads that have minReplicas, where no GitOps tool owns them; no effect with enforcement Observe.
     #[serde(default)]
     pub when_exceeded: WhenExceeded,
     /// Never (default): new shares reach pods as they turn over. Rolling: one workload at a time is restarted; see status.restarts.

@@ -105,6 +105,18 @@ pub mod injected {
     pub const NOT_ACTIVE: &str = "NotActive";
 }
 
+/// Reasons of `ScaledDown`.
+pub mod scaled_down {
+    /// Numbers are lowered, and restored when they fit again.
+    pub const REDUCED: &str = "Reduced";
+}
+
+/// Reasons of `Contested`.
+pub mod contested {
+    /// Somebody else set a number back twice.
+    pub const UNDONE_TWICE: &str = "UndoneTwice";
+}
+
 /// Reasons of `Observed`.
 pub mod observed {
     /// The database answers, and what it shows agrees.

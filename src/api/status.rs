@@ -166,7 +166,7 @@ pub struct EngineStatus {
 }
 
 /// What ScaleDown changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ScaledField {
     /// A workload's replicas.
     Replicas,
@@ -186,12 +186,29 @@ pub struct Scaled {
     pub target: TargetStatus,
     /// What was changed: Replicas, MaxReplicas or ScaleOut.
     pub field: ScaledField,
-    /// The number before, to be restored.
+    /// The number before, to be restored. Of ScaleOut: 0, it may scale out.
     pub from: i64,
-    /// The number now.
+    /// The number that it is lowered to, or on its way back. Of ScaleOut: 1, it is paused.
     pub to: i64,
-    /// When it was changed.
+    /// When that was decided.
     pub at: Time,
+    /// Whether the object has had that number: another one is somebody else's since then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub done: bool,
+    /// How often somebody else set it back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub undone: i64,
+    /// Since when more would fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fits_since: Option<Time>,
+    /// Generation of the budget for which it is left alone, as somebody else undid it twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<i64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(n: &i64) -> bool {
+    *n == 0
 }
 
 /// A workload whose pods do not have their share yet.

@@ -35,6 +35,8 @@ pub struct Drawing {
     pub scaler: Option<Key>,
     /// Pods that shares are computed for, where the owner says so.
     pub size_for: Option<u32>,
+    /// Where `ScaleDown` stops; nothing: its replicas are never lowered.
+    pub min_replicas: Option<u32>,
     /// Its claimed containers.
     pub built: Vec<Built>,
 }
@@ -195,6 +197,7 @@ impl Claims {
             replicas,
             scaler: scaler.map(|(key, _)| key),
             size_for: asking.entry.size_for,
+            min_replicas: asking.entry.min_replicas,
             built,
         });
     }
@@ -230,6 +233,7 @@ fn replicas(workload: &Workload, snapshot: &Snapshot) -> (u32, Option<(Key, u32)
         Replicas::Count(n) => n,
         Replicas::PerNode => snapshot.nodes.count.unwrap_or(1),
     };
-    let further = snapshot.scalers_of(&workload.key).filter(|s| s.maximum > written).max_by_key(|s| s.maximum);
+    let further =
+        snapshot.scalers_of(&workload.key).filter(|s| s.grows && s.maximum > written).max_by_key(|s| s.maximum);
     (written, further.map(|s| (s.key.clone(), s.maximum)))
 }

@@ -9,6 +9,7 @@
 //! | [`capacity`] | what does the database give, and who takes from it first? |
 //! | [`divide`] | how is it shared? |
 //! | [`lower`] | which processes are lowered where even the minimums would not fit? |
+//! | [`scale`] | which workloads run fewer pods, where their owner allows it? |
 //! | [`fit`] | does it fit, and what are the ways out? |
 //! | [`ledger`] | who holds what now, and who may be given more? |
 //!
@@ -23,5 +24,6 @@ pub mod fit;
 pub mod ledger;
 pub mod lower;
 pub mod rollout;
+pub mod scale;
 pub mod shape;
 mod ways_out;

@@ -107,6 +107,15 @@ impl Pods {
         Self { replicas, surge, ending, size_for: None, certain: true }
     }
 
+    /// The same with other replicas. Surge and ending pods shrink with them; rounded up, to be on the safe side.
+    #[must_use]
+    pub fn scaled(&self, replicas: u32) -> Self {
+        let from = u64::from(self.replicas.max(1));
+        let part = |n: u32| u32::try_from((u64::from(n) * u64::from(replicas)).div_ceil(from)).unwrap_or(n);
+        let (surge, ending, size_for) = (part(self.surge), part(self.ending), self.size_for.map(|n| n.min(replicas)));
+        Self { replicas, surge, ending, size_for, certain: self.certain }
+    }
+
     /// How many exist at the peak under a headroom.
     #[must_use]
     pub fn at_peak(&self, headroom: Headroom) -> u64 {

@@ -235,16 +235,9 @@ fn fewer_replicas(question: &Question, needs: &Needs) -> Option<WayOut> {
     Some(WayOut::FewerReplicas { claim: claim.clone(), from, to })
 }
 
-/// A claim with other replicas. Its surge and its ending pods shrink with them; rounded up, to be on the safe side.
+/// A claim with other replicas.
 fn scaled(claim: &Claim, replicas: u32) -> Claim {
-    let mut claim = claim.clone();
-    let from = u64::from(claim.pods.replicas.max(1));
-    let part = |n: u32| u32::try_from((u64::from(n) * u64::from(replicas)).div_ceil(from)).unwrap_or(n);
-    claim.pods.surge = part(claim.pods.surge);
-    claim.pods.ending = part(claim.pods.ending);
-    claim.pods.size_for = claim.pods.size_for.map(|n| n.min(replicas));
-    claim.pods.replicas = replicas;
-    claim
+    Claim { pods: claim.pods.scaled(replicas), ..claim.clone() }
 }
 
 /// The container that must lose the fewest processes.

@@ -5,6 +5,7 @@ pub mod ledger;
 pub mod pod;
 pub mod restart;
 pub mod rules;
+pub mod scale;
 
 use std::time::Duration;
 

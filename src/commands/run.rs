@@ -52,6 +52,9 @@ pub struct Args {
     /// Fewer are safe only where a change of the webhook reaches every API server within them
     #[arg(long, value_name = "SECONDS", default_value_t = SETTLE)]
     pub adopt_after: u32,
+    /// Seconds that everything has to fit before what `whenExceeded: ScaleDown` lowered is restored
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub restore_after: u32,
     /// How pods get their shares as they are created
     #[command(flatten)]
     pub webhook: Webhook,

@@ -9,6 +9,7 @@ use super::conditions::{Said, Truth, conditions};
 use super::leases::ledgers::Kept;
 use super::restarts::{self, Due};
 use super::rows::{Row, number, rows};
+use super::scaling;
 use super::standing::{Mode, Standing};
 use super::update::{Update, before};
 use crate::api::conditions::{Type, fit, ready};
@@ -21,6 +22,7 @@ use crate::assess::shape::Built;
 use crate::budget::connections::Connections;
 use crate::budget::rollout::Headroom;
 use crate::cluster::view::{Stored, View};
+use crate::cluster::write::scale::Change;
 use crate::cluster::write::{Kind, Object};
 use crate::serve::metrics::{BudgetNumbers, WorkloadNumbers};
 use crate::workload::Replicas;
@@ -41,6 +43,8 @@ pub struct Decision {
     pub depends_on_nodes: Option<bool>,
     /// A workload to be restarted now, recorded in the budget's status.
     pub restart: Option<Due>,
+    /// Numbers of pods to be changed, once the budget's status has them.
+    pub scaling: Vec<Change>,
     /// When to look again though nothing happens.
     pub again: Option<Timestamp>,
 }
@@ -75,11 +79,14 @@ pub fn decide(view: &View, name: &Name, waiting: &[String], mode: Mode, now: Tim
         probe: view.probe_error(name),
         mode,
     };
-    let said = standing.conditions();
+    let mut said = standing.conditions();
     let mut status = numbers(&standing);
     let recorded = stored.status.as_ref().map_or(&[][..], |status| &status.restarts);
     let restarts::Plan { records, due: restart, again } = restarts::plan(&standing, view, recorded, now);
     status.restarts = records;
+    let scaling = scaling::plan(&standing, view, stored, &said, now);
+    scaling.say(&mut said, mode.restore_after);
+    status.scaled = scaling.records;
     let before = before(stored.status.as_ref().map(|s| s.conditions.as_slice()));
     status.conditions = conditions(&said, &before, stored.version.generation, now);
     status.observed_generation = stored.version.generation;
@@ -89,7 +96,8 @@ pub fn decide(view: &View, name: &Name, waiting: &[String], mode: Mode, now: Tim
         depends_on_nodes: Some(depends_on_nodes(&assessment)),
         budget: Some(update(stored, status)),
         restart,
-        again,
+        scaling: scaling.changes,
+        again: again.into_iter().chain(scaling.again).min(),
     }
 }
 
@@ -113,7 +121,9 @@ fn without_numbers(stored: &Stored<BudgetStatus>, said: &[Said], now: Timestamp)
     let generation = stored.version.generation;
     let before = before(stored.status.as_ref().map(|s| s.conditions.as_slice()));
     let conditions = conditions(said, &before, generation, now);
-    BudgetStatus { observed_generation: generation, conditions, ..BudgetStatus::default() }
+    // What was lowered is not forgotten while nothing else is known.
+    let scaled = stored.status.as_ref().map(|s| s.scaled.clone()).unwrap_or_default();
+    BudgetStatus { observed_generation: generation, scaled, conditions, ..BudgetStatus::default() }
 }
 
 /// The status without its conditions.

@@ -37,6 +37,16 @@ pub fn notes(before: &[Condition], after: &[Condition]) -> Vec<Note> {
             ),
             ("RolloutNotBlocked", "Rollouts have room again."),
         ),
+        (
+            Type::ScaledDown,
+            ("ScaledDown", "Numbers of pods are lowered: the condition ScaledDown says which, from what to what."),
+            ("Restored", "All numbers of pods are as they were."),
+        ),
+        (
+            Type::Contested,
+            ("Contested", "Somebody undid a reduction twice: the condition Contested says which one is given up."),
+            ("NotContested", "No reduction is contested any more."),
+        ),
     ];
     for (about, begins, ends) in transient {
         match news(about) {

@@ -5,6 +5,7 @@
 //! | [`mod@reconcile`] | what is one look at one budget? |
 //! | [`decide`] | what should its status, and that of its claims, say? |
 //! | [`restarts`] | which workload is restarted next, where a budget asks for that? |
+//! | [`scaling`] | what runs fewer pods, where a budget asks for that? |
 //! | [`rows`] | what is each workload given, and what does it hold? |
 //! | [`standing`] | what do the budget's conditions say? |
 //! | [`claims`] | and those of its claims? |
@@ -14,6 +15,7 @@
 //! | [`events`] | which changes are worth an event? |
 //! | [`leases`] | who holds which connections, and who waits? |
 //! | [`queue`] | which budget is looked at when? |
+//! | `signals` | how is told what is new, and waited? |
 //! | [`watches`] | what is watched? |
 
 pub mod claims;
@@ -25,8 +27,10 @@ pub mod queue;
 pub mod reconcile;
 pub mod restarts;
 pub mod rows;
+pub mod scaling;
 pub mod sentences;
 pub mod settings;
+mod signals;
 pub mod standing;
 pub mod update;
 pub mod watches;
@@ -55,6 +59,7 @@ use crate::serve::metrics::Metrics;
 use queue::Queue;
 use reconcile::{Context, Failure, reconcile};
 pub use settings::{Ports, Settings};
+use signals::{sleep_until, tell};
 use watches::Watches;
 
 /// Why the controller ended before it was told to.
@@ -93,6 +98,8 @@ pub async fn run(
         metrics,
         injects: settings.injects,
         restart_after: settings.restart_after,
+        restore_after: settings.restore_after,
+        refused: scaling::Refusals::default(),
         webhook_trouble: ports.webhook_trouble.clone(),
         ledgers: ports.ledgers.clone(),
         wake_leases: ports.wake_leases.clone(),
@@ -242,24 +249,5 @@ impl Controller {
     /// Lets writes that are under way come to their end.
     async fn finish(mut self) {
         while self.looks.join_next().await.is_some() {}
-    }
-}
-
-/// Tells what is new, and nothing else.
-fn tell<T: PartialEq>(to: &watch::Sender<T>, value: T) {
-    to.send_if_modified(|known| {
-        let news = *known != value;
-        if news {
-            *known = value;
-        }
-        news
-    });
-}
-
-/// Never, where there is no time.
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::decide::{Decision, decide};
 use super::events::{notes, overridden};
 use super::leases::ledgers::Ledgers;
+use super::scaling::{Refusals, act};
 use super::standing::Mode;
 use super::update::Update;
 use crate::api::conditions::PERMANENT;
@@ -40,6 +41,10 @@ pub struct Context {
     pub injects: bool,
     /// How long a share has to stay the same before pods are restarted for it.
     pub restart_after: Duration,
+    /// How long everything has to fit before what was scaled down is restored.
+    pub restore_after: Duration,
+    /// What was refused lately where it was to be scaled down.
+    pub refused: Refusals,
     /// What keeps the webhook from being asked.
     pub webhook_trouble: watch::Receiver<Option<String>>,
     /// The ledgers as they were last written.
@@ -93,18 +98,15 @@ impl Failure {
 /// When something is not known yet, or was not written. Everything else is done all the same.
 pub async fn reconcile(context: &Context, name: &Name, tries: u32) -> Result<Option<Duration>, Failure> {
     let started = Instant::now();
-    let (mut decision, waiting) = {
-        let view = context.shared.read(); // gather: it is all in memory, and was parsed as it arrived
-        if !view.looks_at(&name.namespace) {
-            return Ok(None);
+    let Some((mut decision, waiting)) = look(context, name, tries)? else { return Ok(None) };
+    // What is to be scaled is tried before it is recorded; each try that fails is a fact for another decision.
+    for _ in 0..TRIALS {
+        if act::is_possible(context, &decision).await? {
+            break;
         }
-        let waiting = gather(&view, name, tries)?;
-        let trouble = context.webhook_trouble.borrow().clone();
-        let (injects, restart_after) = (context.injects, context.restart_after);
-        let kept = context.ledgers.of(name);
-        let mode = Mode { injects, trouble: trouble.as_deref(), restart_after, kept: kept.as_deref() };
-        (decide(&view, name, &waiting, mode, Timestamp::now()), waiting)
-    };
+        let Some((another, _)) = look(context, name, tries)? else { return Ok(None) };
+        decision = another;
+    }
     if let Some(depends) = decision.depends_on_nodes
         && context.shared.depends_on_nodes(name, depends)
     {
@@ -114,6 +116,31 @@ pub async fn reconcile(context: &Context, name: &Name, tries: u32) -> Result<Opt
     let outcome = apply(context, &mut decision).await;
     report(context, name, &decision, &outcome, started);
     outcome.and(if waiting.is_empty() { Ok(decision.again.map(until)) } else { Err(Failure::Waiting(waiting)) })
+}
+
+/// Trials before one look; whatever changes more often is told to the next.
+const TRIALS: u32 = 4;
+
+/// Gathers and decides. Nothing: this replica does not work in that namespace.
+fn look(context: &Context, name: &Name, tries: u32) -> Result<Option<(Decision, Vec<String>)>, Failure> {
+    let view = context.shared.read(); // gather: it is all in memory, and was parsed as it arrived
+    if !view.looks_at(&name.namespace) {
+        return Ok(None);
+    }
+    let waiting = gather(&view, name, tries)?;
+    let trouble = context.webhook_trouble.borrow().clone();
+    let now = Timestamp::now();
+    let refused = context.refused.at(now);
+    let kept = context.ledgers.of(name);
+    let mode = Mode {
+        kept: kept.as_deref(),
+        injects: context.injects,
+        trouble: trouble.as_deref(),
+        restart_after: context.restart_after,
+        restore_after: context.restore_after,
+        refused: Some(&refused),
+    };
+    Ok(Some((decide(&view, name, &waiting, mode, now), waiting)))
 }
 
 fn until(at: Timestamp) -> Duration {
@@ -155,8 +182,13 @@ async fn apply(context: &Context, decision: &mut Decision) -> Result<(), Failure
         let before = update.before.as_ref().map_or(&[][..], |s| &s.conditions);
         let overridden = overridden(update.before.as_ref(), &update.status).filter(|_| context.injects);
         let notes = notes(before, &update.status.conditions).into_iter().chain(restarted).chain(overridden).collect();
-        failed = failed.or(write(context, update, notes, item::budget).await.err());
+        let written = write(context, update, notes, item::budget).await;
+        if written.is_err() {
+            decision.scaling.clear(); // what is not recorded is not done
+        }
+        failed = failed.or(written.err());
     }
+    failed = failed.or(act::act(context, decision).await.err());
     let mut writes = Vec::new();
     for update in decision.claims.iter().filter(|u| u.is_needed()) {
         let before = update.before.as_ref().map_or(&[][..], |s| &s.conditions);

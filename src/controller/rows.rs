@@ -16,7 +16,7 @@ use crate::budget::connections::Connections;
 use crate::budget::fit::Row as Share;
 use crate::budget::shape::{Count, Lowered};
 use crate::cluster::view::View;
-use crate::cluster::view::pods::Holding;
+use crate::cluster::view::pods::{Holding, Pod};
 use crate::pod::pinned;
 use crate::workload::engines::Effect;
 use absent::absent;
@@ -99,7 +99,7 @@ fn held(budget: &Name, drawing: &Drawing, claim: &Claim, share: &Share, (view, k
         .collect();
     let mut all = Held { holding: view.holding(&drawing.key), ..Held::default() };
     for holder in view.holders(&drawing.key) {
-        let born = holder.pinned.as_ref().and_then(|p| p.0.iter().find(|c| c.budget == budget && c.claim == id));
+        let born = born(holder, &budget, &id);
         all.connections = all.connections + born.map_or_else(|| claim.shape.as_written(), pinned::Claim::holds);
         let (escaped, outdated) = (born.is_none(), born.is_some_and(|born| born.limits().collect::<Vec<_>>() != given));
         all.escaped += u64::from(escaped);
@@ -112,6 +112,11 @@ fn held(budget: &Name, drawing: &Drawing, claim: &Claim, share: &Share, (view, k
         all.waiting = kept.asked_by(&id);
     }
     all
+}
+
+/// What a pod was born with of a claim.
+pub(super) fn born<'a>(pod: &'a Pod, budget: &str, claim: &str) -> Option<&'a pinned::Claim> {
+    pod.pinned.as_ref().and_then(|p| p.0.iter().find(|c| c.budget == budget && c.claim == claim))
 }
 
 fn row(

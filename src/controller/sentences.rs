@@ -251,9 +251,9 @@ pub fn restart(kind: &str, namespace: &str, name: &str) -> String {
     }
 }
 
-/// Fields that are set and have no effect in this version.
+/// Fields that are set and have no effect.
 #[must_use]
 pub fn without_effect(budget: &Budget) -> Option<String> {
-    let scales = budget.when_exceeded == WhenExceeded::ScaleDown;
-    scales.then(|| "No effect in this version: whenExceeded: ScaleDown (nothing is scaled).".to_owned())
+    let scales = budget.when_exceeded == WhenExceeded::ScaleDown && budget.enforcement == Enforcement::Observe;
+    scales.then(|| "No effect with enforcement Observe: whenExceeded: ScaleDown (nothing is scaled).".to_owned())
 }

@@ -21,6 +21,8 @@ pub struct Settings {
     pub debounce: Duration,
     /// How long a share has to stay the same before pods are restarted for it.
     pub restart_after: Duration,
+    /// How long everything has to fit before what was scaled down is restored.
+    pub restore_after: Duration,
     /// Tells this replica from others in events.
     pub instance: Option<String>,
 }
@@ -32,6 +34,7 @@ impl Default for Settings {
             injects: true,
             debounce: Duration::from_millis(100),
             restart_after: Duration::from_secs(30),
+            restore_after: Duration::from_secs(300),
             instance: None,
         }
     }

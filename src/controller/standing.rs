@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::conditions::{Said, Truth};
 use super::leases::ledgers::Kept;
 use super::rows::Row;
+use super::scaling::Refused;
 use super::sentences::{self, Now};
 use crate::api::conditions::{Type, fit, injected, observed, ready};
 use crate::api::parse::Budget;
@@ -28,6 +29,10 @@ pub struct Mode<'a> {
     pub restart_after: Duration,
     /// Its ledger, where it leases.
     pub kept: Option<&'a Kept>,
+    /// How long everything has to fit before what was scaled down is restored.
+    pub restore_after: Duration,
+    /// What was refused lately where it was to be scaled down.
+    pub refused: Option<&'a Refused>,
 }
 
 /// What a budget's conditions are computed from.

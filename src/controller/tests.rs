@@ -15,6 +15,7 @@ use crate::cluster::view::sources::{Scope, Source, State, Watch};
 mod honesty;
 mod injection;
 mod restarts;
+mod scaling;
 
 fn object(value: Value) -> DynamicObject {
     serde_json::from_value(value).unwrap()
@@ -192,8 +193,8 @@ fn fields_without_effect_are_said() {
     spec["whenExceeded"] = json!("ScaleDown");
     put_budget(&mut view, &spec);
     let (status, _, message) = of_budget(&view, "Ready");
-    let expected = "The spec was understood; no workload draws from this budget yet. Not there: api. No effect in this \
-        version: whenExceeded: ScaleDown (nothing is scaled).";
+    let expected = "The spec was understood; no workload draws from this budget yet. Not there: api. No effect \
+        with enforcement Observe: whenExceeded: ScaleDown (nothing is scaled).";
     assert_eq!((status.as_str(), message.as_str()), ("True", expected));
 }
 

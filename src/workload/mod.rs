@@ -12,12 +12,14 @@
 //! | [`engines`] | how many connections does each engine take as written? |
 //! | [`url`] | what does a connection URL say? |
 //! | [`progress`] | how far is the replacement of its pods? |
+//! | [`manager`] | who else writes it? |
 //! | [`scaler`] | how far may an autoscaler go? |
 
 pub mod command;
 pub mod control;
 pub mod engines;
 pub mod flags;
+pub mod manager;
 pub mod owner;
 pub mod processes;
 pub mod progress;
@@ -30,6 +32,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::budget::rollout::Strategy;
+use manager::Managed;
 use progress::Progress;
 use template::Template;
 
@@ -101,4 +104,6 @@ pub struct Workload {
     pub template: Option<Template>,
     /// How far the replacement of its pods has come.
     pub progress: Progress,
+    /// Who writes it.
+    pub managed: Managed,
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::manager::managed;
 use super::progress::progress;
 use super::template::{ConfigMaps, PodTemplate, Template};
 use super::{Key, Replicas, Workload, group_of};
@@ -188,6 +189,7 @@ pub fn workload_with(object: &Value, default_namespace: &str, maps: &ConfigMaps)
         template_of,
         template: template.map(|t| Template::new(t, pointer, maps)),
         progress,
+        managed: managed(object),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::things::{budget, budget_is, condition, deployment, row, status, workl
 use crate::world::World;
 
 /// As small as a definition can be; the real ones say much more about the same fields.
-fn definition(group: &str, version: &str, plural: &str, kind: &str) -> String {
+pub fn definition(group: &str, version: &str, plural: &str, kind: &str) -> String {
     let singular = kind.to_lowercase();
     format!(
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: {plural}.{group}}}\nspec: \

@@ -33,7 +33,7 @@ pub enum Item {
     /// A workload, or why it could not be read.
     Workload(Key, Result<Box<Workload>, ReadError>),
     /// An autoscaler, or why it could not be read.
-    Scaler(Key, Result<Scaler, ReadError>),
+    Scaler(Key, Result<Box<Scaler>, ReadError>),
     /// A pod.
     Pod(Pod),
     /// A Job, with the `CronJob` that made it.
@@ -162,7 +162,6 @@ fn key(meta: &ObjectMeta, group: &str, kind: &str) -> Key {
 
 /// The object as it is stored; items of a list do not repeat their kind.
 fn whole(mut object: DynamicObject, resource: &ApiResource) -> Value {
-    object.metadata.managed_fields = None;
     object.types = Some(TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
     serde_json::to_value(object).unwrap_or_default()
 }
@@ -178,7 +177,7 @@ pub fn read_workload(object: DynamicObject, resource: &ApiResource) -> Item {
 #[must_use]
 pub fn read_scaler(object: DynamicObject, resource: &ApiResource) -> Item {
     let key = key(&object.metadata, &resource.group, &resource.kind);
-    Item::Scaler(key, scaler(&whole(object, resource), ""))
+    Item::Scaler(key, scaler(&whole(object, resource), "").map(Box::new))
 }
 
 /// Reads a Job's owner.

@@ -76,18 +76,18 @@ impl View {
         concerned
     }
 
-    pub(super) fn apply_scaler(&mut self, key: Key, read: Result<Scaler, ReadError>) -> Concerned {
+    pub(super) fn apply_scaler(&mut self, key: Key, read: Result<Box<Scaler>, ReadError>) -> Concerned {
         let before = self.snapshot.scaler(&key).map(|s| s.as_ref().clone());
         match read {
             Ok(scaler) => {
                 self.unreadable.remove(&key);
-                if before.as_ref() == Some(&scaler) {
+                if before.as_ref() == Some(&*scaler) {
                     return Concerned::new();
                 }
                 let targets = before.map(|s| s.target).into_iter().chain([scaler.target.clone()]);
                 let targets: Vec<Key> = targets.collect();
                 self.scalers.insert(key);
-                self.snapshot.put_scaler(scaler);
+                self.snapshot.put_scaler(*scaler);
                 self.concerned_by(targets)
             }
             Err(error) => {

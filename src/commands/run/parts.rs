@@ -263,6 +263,7 @@ fn settings(args: &Args, election: &lease::Settings) -> controller::Settings {
         namespaces: Some(args.namespaces.clone()).filter(|names| !names.is_empty()),
         injects: args.mode == Mode::Full,
         restart_after: Duration::from_secs(args.restart_after.into()),
+        restore_after: Duration::from_secs(args.restore_after.into()),
         instance: Some(election.identity.clone()),
         ..controller::Settings::default()
     }

@@ -61,7 +61,7 @@ impl Cluster {
     }
 
     fn decide(&self, now: i64, trouble: Option<&str>) -> (Decision, BudgetStatus) {
-        let mode = Mode { injects: true, trouble, restart_after: AFTER, kept: None };
+        let mode = Mode { injects: true, trouble, restart_after: AFTER, ..Mode::default() };
         let decision = decide(&self.0, &rds(), &[], mode, at(now));
         let mut status = decision.budget.clone().unwrap().status;
         if let Some(due) = &decision.restart {
