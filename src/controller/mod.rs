@@ -14,7 +14,7 @@
 //! | [`conditions`], [`update`] | since when, and is there anything to write? |
 //! | [`events`] | which changes are worth an event? |
 //! | [`leases`] | who holds which connections, and who waits? |
-//! | [`queue`] | which budget is looked at when? |
+//! | [`queue`], [`failure`] | which budget is looked at when, and again after a failure? |
 //! | `signals` | how is told what is new, and waited? |
 //! | [`watches`] | what is watched? |
 
@@ -22,6 +22,7 @@ pub mod claims;
 pub mod conditions;
 pub mod decide;
 pub mod events;
+pub mod failure;
 pub mod leases;
 pub mod queue;
 pub mod reconcile;
@@ -56,8 +57,9 @@ use crate::cluster::view::{Notice, Shared};
 use crate::cluster::write::Writer;
 use crate::serve::health::Readiness;
 use crate::serve::metrics::Metrics;
+use failure::Failure;
 use queue::Queue;
-use reconcile::{Context, Failure, reconcile};
+use reconcile::{Context, reconcile};
 pub use settings::{Ports, Settings};
 use signals::{sleep_until, tell};
 use watches::Watches;

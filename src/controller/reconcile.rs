@@ -7,11 +7,11 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde::Serialize;
-use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
 use super::decide::{Decision, decide};
 use super::events::{notes, overridden};
+use super::failure::Failure;
 use super::leases::ledgers::Ledgers;
 use super::scaling::{Refusals, act};
 use super::standing::Mode;
@@ -51,44 +51,6 @@ pub struct Context {
     pub ledgers: Arc<Ledgers>,
     /// Budgets whose published numbers changed.
     pub wake_leases: mpsc::UnboundedSender<Name>,
-}
-
-/// Why a look did not end well.
-#[derive(Debug, Error)]
-pub enum Failure {
-    /// Something is not known yet.
-    #[error("still waiting for {}", .0.join(", "))]
-    Waiting(Vec<String>),
-    /// A write failed.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// Another replica writes now.
-    #[error("this replica does not lead")]
-    NotLeader,
-}
-
-impl Failure {
-    /// The failure as a metric's label: one of a fixed list. Nothing: it is no error.
-    #[must_use]
-    pub fn kind(&self) -> Option<&'static str> {
-        match self {
-            Self::Waiting(_) | Self::NotLeader => None,
-            Self::Write(error) => Some(error.kind()),
-        }
-    }
-
-    /// After which time to try again first; nothing: not at all.
-    #[must_use]
-    pub fn retry(&self) -> Option<Duration> {
-        match self {
-            Self::NotLeader | Self::Write(WriteError::Gone(_)) => None,
-            Self::Write(WriteError::Conflict(_)) => Some(Duration::from_millis(100)),
-            Self::Waiting(_) | Self::Write(WriteError::TimedOut(_) | WriteError::Failed { .. }) => {
-                Some(Duration::from_secs(1))
-            }
-            Self::Write(WriteError::Forbidden(_) | WriteError::Refused { .. }) => Some(Duration::from_secs(10)),
-        }
-    }
 }
 
 /// Brings the status of a budget and its claims up to date. `tries`: how often that failed in a row. Answers after which

@@ -9,7 +9,7 @@ use crate::budget::ledger::adoption::{self, Adopted, Listed, NotYet, Replica};
 use crate::budget::ledger::{Entry, Origin};
 use crate::cluster::view::item::{self, Item};
 use crate::cluster::view::pods::Pod;
-use crate::controller::reconcile::Failure;
+use crate::controller::failure::Failure;
 use crate::pod::keys::CRON_JOB;
 use crate::workload::Key;
 

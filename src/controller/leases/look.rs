@@ -23,7 +23,7 @@ use crate::cluster::view::pods::Pod;
 use crate::cluster::webhook::Namespaces;
 use crate::cluster::write::ledger::Stored;
 use crate::cluster::write::{WriteError, Writer};
-use crate::controller::reconcile::Failure;
+use crate::controller::failure::Failure;
 use crate::pod::pinned::Pinned;
 
 /// What every look needs.

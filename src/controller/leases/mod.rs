@@ -40,8 +40,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
+use super::failure::Failure;
 use super::queue::Queue;
-use super::reconcile::Failure;
 use super::{Error, sleep_until};
 use crate::api::parse::Name;
 use crate::cluster::view::Notice;

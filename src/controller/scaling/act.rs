@@ -7,7 +7,8 @@ use crate::cluster::view::item::Item;
 use crate::cluster::write::WriteError;
 use crate::cluster::write::scale::{Change, Outcome};
 use crate::controller::decide::Decision;
-use crate::controller::reconcile::{Context, Failure};
+use crate::controller::failure::Failure;
+use crate::controller::reconcile::Context;
 
 /// Whether every change of a decision would be taken. Otherwise one has to look again: something is known now that was not
 /// known then.
