@@ -80,6 +80,10 @@ pub struct DatabaseLedgerSpec {
     /// Entries whose pods are gone without proof that they ended, by the UID of the pod.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantine: BTreeMap<String, Quarantined>,
+    /// The node of each pod that has an entry, as far as it has been noted. A dbbudget that was not there when a pod
+    /// vanished asks that node.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nodes: BTreeMap<String, String>,
 }
 
 /// Where a ledger is in its life.

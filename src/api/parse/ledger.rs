@@ -48,6 +48,7 @@ pub fn ledger_spec(ledger: &Ledger, uid: &str) -> DatabaseLedgerSpec {
         held: number(held).into(),
         entries: ledger.entries().iter().map(|(uid, e)| (uid.to_string(), stored_entry(e))).collect(),
         quarantine: ledger.quarantined().iter().map(|(uid, q)| (uid.to_string(), stored_quarantine(q))).collect(),
+        nodes: BTreeMap::new(),
     }
 }
 
@@ -140,11 +141,13 @@ fn stored_quarantine(kept: &Quarantined) -> stored::Quarantined {
 #[must_use]
 pub fn difference(before: &DatabaseLedgerSpec, after: &DatabaseLedgerSpec) -> serde_json::Value {
     let json = |spec: &DatabaseLedgerSpec| {
-        let scalars = DatabaseLedgerSpec { entries: BTreeMap::new(), quarantine: BTreeMap::new(), ..spec.clone() };
+        let (entries, quarantine, nodes) = Default::default();
+        let scalars = DatabaseLedgerSpec { entries, quarantine, nodes, budget_uid: spec.budget_uid.clone(), ..*spec };
         serde_json::to_value(scalars).unwrap_or_default()
     };
     let mut patch = json(after);
     patch["entries"] = changes(&before.entries, &after.entries);
+    patch["nodes"] = changes(&before.nodes, &after.nodes);
     patch["quarantine"] = changes(&before.quarantine, &after.quarantine);
     patch
 }

@@ -122,7 +122,8 @@ impl Steps<'_> {
                 Verdict::Vanished => {
                     let grace = absent.last.as_ref().map_or(30, |pod| pod.grace);
                     let at_most = self.facts.terms.as_ref().map_or(900, |terms| terms.quarantine);
-                    let node = absent.last.as_ref().and_then(|pod| pod.node.as_deref()).map(str::to_owned);
+                    let seen = absent.last.as_ref().and_then(|pod| pod.node.as_deref()).map(str::to_owned);
+                    let node = seen.or_else(|| absent.node.clone());
                     let wait = Wait { node, killed_after: grace + self.drain + GAP, at_most };
                     let why = format!("The pod {} is gone, and nobody saw its containers end.", absent.pod);
                     ledger.quarantine(&absent.uid, why, self.known.now, wait);

@@ -94,13 +94,15 @@ pub struct Absent {
     pub pod: Name,
     /// How that looked last.
     pub last: Option<Arc<Pod>>,
+    /// Its node, as far as that was noted.
+    pub node: Option<String>,
 }
 
 impl Facts {
-    /// Looks at what concerns one ledger.
+    /// Looks at what concerns one ledger. `nodes`: those that were noted of its pods.
     #[must_use]
-    pub fn gather(view: &View, name: &Name, ledger: Option<&Ledger>) -> Self {
-        let mut facts = Self { absent: absent(view, ledger), ..Self::default() };
+    pub fn gather(view: &View, name: &Name, ledger: Option<&Ledger>, nodes: &BTreeMap<String, String>) -> Self {
+        let mut facts = Self { absent: absent(view, ledger, nodes), ..Self::default() };
         if let (Some(stored), Some(budget)) = (view.budget(name), view.snapshot().budget(name)) {
             facts.uid.clone_from(&stored.version.uid);
             if budget.enforcement == Enforcement::Lease {
@@ -270,7 +272,7 @@ fn members(view: &View, claims: &[Claim], budget: &str) -> BTreeMap<Uid, Member>
 }
 
 /// Entries of pods that nobody sees, and pods that are seen though their entries are kept apart.
-fn absent(view: &View, ledger: Option<&Ledger>) -> Vec<Absent> {
+fn absent(view: &View, ledger: Option<&Ledger>, nodes: &BTreeMap<String, String>) -> Vec<Absent> {
     let Some(ledger) = ledger else { return Vec::new() };
     let is_pod = |origin: Origin| !matches!(origin, Origin::Drain | Origin::Reserved | Origin::Budget);
     let here = |uid: &Uid, namespace: &str, name: &str| view.pods().get(namespace, name).is_some_and(|p| p.uid == *uid);
@@ -282,6 +284,7 @@ fn absent(view: &View, ledger: Option<&Ledger>) -> Vec<Absent> {
         uid: uid.clone(),
         pod: Name::new(entry.namespace.clone(), entry.name.clone()),
         last: view.pods().gone(uid).map(|gone| gone.pod.clone()),
+        node: nodes.get(&**uid).cloned(),
     });
     absent.collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use tokio::sync::watch;
@@ -13,10 +13,11 @@ use super::decide::{Known, Plan, decide};
 use super::facts::{Absent, Facts, now};
 use super::heartbeats::Heartbeats;
 use super::ledgers::{Kept, Ledgers};
-use crate::api::parse::{Name, ledger, ledger_spec};
+use super::writing::write;
+use crate::api::parse::{Name, ledger};
 use crate::budget::ledger::adoption::NotYet;
 use crate::budget::ledger::ended::{Verdict, judge};
-use crate::budget::ledger::{Ledger, Moment, Phase};
+use crate::budget::ledger::{Ledger, Moment, Phase, Uid};
 use crate::cluster::confirm::Replicas;
 use crate::cluster::view::Shared;
 use crate::cluster::view::pods::Pod;
@@ -59,15 +60,17 @@ pub struct Outcome {
 #[derive(Default)]
 pub struct Keeping {
     /// As it is stored; nothing: it has not been read, or there is none.
-    stored: Option<Stored>,
+    pub(super) stored: Option<Stored>,
     /// The same, as it is computed with.
-    ledger: Ledger,
-    was_read: bool,
-    lost: Lost,
-    heartbeats: Heartbeats,
-    unknown_since: Option<Moment>,
+    pub(super) ledger: Ledger,
+    pub(super) was_read: bool,
+    pub(super) lost: Lost,
+    pub(super) heartbeats: Heartbeats,
+    pub(super) unknown_since: Option<Moment>,
+    /// When nodes are noted though nothing else is written.
+    pub(super) nodes_due: Option<Instant>,
     /// Since when its namespaces are registered.
-    registered_since: Option<Moment>,
+    pub(super) registered_since: Option<Moment>,
 }
 
 /// Reads that go on at the same time.
@@ -96,7 +99,9 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
         if !unfilled.is_empty() {
             return Err(Failure::Waiting(unfilled));
         }
-        Facts::gather(&view, name, keeping.stored.as_ref().map(|_| &keeping.ledger))
+        let none = BTreeMap::new();
+        let nodes = keeping.stored.as_ref().map_or(&none, |stored| &stored.spec.nodes);
+        Facts::gather(&view, name, keeping.stored.as_ref().map(|_| &keeping.ledger), nodes)
     };
     if keeping.stored.is_none()
         && facts.terms.as_ref().and_then(|terms| terms.bounds).is_none()
@@ -195,7 +200,7 @@ async fn adopt(
 
 /// Pods that another budget keeps waiting. Budgets are taken from in their order, and the first is taken from only when all
 /// others have room.
-fn elsewhere(context: &Context, name: &Name, facts: &Facts) -> BTreeSet<crate::budget::ledger::Uid> {
+fn elsewhere(context: &Context, name: &Name, facts: &Facts) -> BTreeSet<Uid> {
     let me = name.to_string();
     let kept_waiting = |pod: &Arc<Pod>| {
         let awaited = pod.pinned.as_ref().map(|pinned| pinned.awaited()).unwrap_or_default();
@@ -216,39 +221,6 @@ pub fn budget_name(text: &str) -> Option<Name> {
     text.split_once('/').map(|(namespace, name)| Name::new(namespace, name))
 }
 
-/// Writes what changed, on condition that nobody else wrote since.
-async fn write(
-    context: &Context,
-    name: &Name,
-    keeping: &mut Keeping,
-    facts: &Facts,
-    next: &Ledger,
-) -> Result<(), Failure> {
-    let is_done = facts.terms.is_none() && next.entries().is_empty() && next.quarantined().is_empty();
-    let uid = keeping.stored.as_ref().map(|stored| stored.spec.budget_uid.clone()).filter(|_| facts.uid.is_empty());
-    let uid = uid.unwrap_or_else(|| facts.uid.clone());
-    let known = keeping.stored.as_ref();
-    if known.is_some_and(|stored| stored.spec.budget_uid == uid) && *next == keeping.ledger && !is_done {
-        return Ok(());
-    }
-    let spec = ledger_spec(next, &uid);
-    if !*context.leader.borrow() {
-        return Err(Failure::NotLeader);
-    }
-    keeping.stored = match keeping.stored.take() {
-        None if facts.terms.is_none() => None,
-        None => Some(context.writer.create_ledger(name, spec).await?),
-        Some(stored) if is_done => {
-            context.writer.delete_ledger(name, &stored).await?;
-            None
-        }
-        Some(stored) if stored.spec == spec => Some(stored),
-        Some(stored) => Some(context.writer.change_ledger(name, &stored, spec).await?),
-    };
-    keeping.ledger = if keeping.stored.is_some() { next.clone() } else { Ledger::default() };
-    Ok(())
-}
-
 /// Tells others, and lets pods go.
 fn report(
     context: &Context,
@@ -263,6 +235,8 @@ fn report(
         Some(NotYet::NobodyAnswers | NotYet::Unconfirmed) => Some(Duration::from_secs(1)),
         None => plan.again.map(until),
     };
+    let noted = keeping.nodes_due.map(|at| at.saturating_duration_since(Instant::now()));
+    let again = again.into_iter().chain(noted).min();
     let pods = plan.waiting.iter().map(|waiting| &waiting.pod).chain(&plan.execute);
     let awaited = pods.filter_map(|pod| pod.pinned.as_deref()).flat_map(Pinned::awaited);
     let others: BTreeSet<Name> = awaited.filter_map(budget_name).filter(|other| other != name).collect();

@@ -7,6 +7,7 @@
 //! | [`asking`] | who asks, and with which rank? |
 //! | [`decide`] | what becomes of the ledger, and of those who wait? |
 //! | [`adopting`] | what ran before it began? |
+//! | [`writing`] | how is the ledger written? |
 //! | [`heartbeats`] | is a node there whose pod vanished? |
 //! | [`executing`] | how are pods let go? |
 //! | [`ledgers`] | what do others know of it? |
@@ -27,6 +28,7 @@ pub mod ledgers;
 pub mod look;
 pub mod shown;
 pub mod telling;
+pub mod writing;
 
 #[cfg(test)]
 mod tests;

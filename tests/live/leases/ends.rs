@@ -40,6 +40,27 @@ async fn a_pod_that_is_deleted_by_force_counts_until_its_kubelet_must_have_ended
     world.until("shop", "the next one runs", |b: &DatabaseBudget| row(b, "api").pods == 3).await;
 }
 
+/// It was not there when the pod ended, so it knows no better than that the pod is gone, and asks the node that was noted.
+#[tokio::test]
+async fn an_operator_that_was_away_asks_the_node_of_a_pod_that_went_meanwhile() {
+    let world = World::new("away").await;
+    let first = operator(&world).await;
+    world.apply(&leasing("shop", "", SIZED_FOR_3)).await;
+    full(&world).await;
+    let noted = |l: &DatabaseLedger| l.spec.nodes.len() == 3;
+    let ledger = world.until("shop", "the nodes are noted", noted).await;
+    first.kill();
+    let (uid, entry) = ledger.spec.entries.first_key_value().expect("it holds");
+    world.cluster.kubectl(&["delete", "pod", &entry.name, "-n", &world.namespace]).expect("deleted");
+    let _second = super::replica(&world, "second").await;
+    let apart = |l: &DatabaseLedger| {
+        l.spec.quarantine.get(uid).is_some_and(|kept| kept.node.as_ref() == ledger.spec.nodes.get(uid))
+    };
+    world.until("shop", "it is kept apart", apart).await;
+    world.until("shop", "it counts no longer", |l: &DatabaseLedger| l.spec.quarantine.is_empty()).await;
+    world.until("shop", "three run again", |b: &DatabaseBudget| row(b, "api").pods == 3).await;
+}
+
 #[tokio::test]
 async fn a_container_that_crashed_counts_twice_for_as_long_as_its_queries_may_take() {
     let world = World::new("crashed").await;
