@@ -14,6 +14,7 @@ use crate::assess::{About, Assessment, Finding, Rule, Severity};
 use crate::budget::claim::{Claim, Source};
 use crate::budget::connections::Connections;
 use crate::budget::fit::Row as Share;
+use crate::budget::ledger::Origin;
 use crate::budget::shape::{Count, Lowered};
 use crate::cluster::view::View;
 use crate::cluster::view::pods::{Holding, Pod};
@@ -101,7 +102,11 @@ fn held(budget: &Name, drawing: &Drawing, claim: &Claim, share: &Share, (view, k
     for holder in view.holders(&drawing.key) {
         let born = born(holder, &budget, &id);
         all.connections = all.connections + born.map_or_else(|| claim.shape.as_written(), pinned::Claim::holds);
-        let (escaped, outdated) = (born.is_none(), born.is_some_and(|born| born.limits().collect::<Vec<_>>() != given));
+        let origin = kept.and_then(|kept| Some(kept.ledger.entries().get(&holder.uid)?.origin));
+        let (escaped, outdated) = (
+            born.is_none() || origin == Some(Origin::Escaped),
+            born.is_some_and(|born| born.limits().collect::<Vec<_>>() != given),
+        );
         all.escaped += u64::from(escaped);
         all.outdated += u64::from(outdated);
         all.behind += u64::from((escaped || outdated) && !holder.terminating());

@@ -97,18 +97,10 @@ async fn a_broken_object_delays_no_other() {
 }
 
 #[tokio::test]
-async fn what_has_no_effect_yet_is_said() {
-    let world = World::new("no-effect").await;
+async fn what_is_expected_counts_where_nobody_may_ask() {
+    let world = World::new("asked").await;
     world.install().await;
     let _operator = Operator::start(&world).await;
-    for enforcement in ["Inject", "Lease"] {
-        let name = enforcement.to_lowercase();
-        let text = budget(&name, "", &[]).replace("enforcement: Observe", &format!("enforcement: {enforcement}"));
-        world.apply(&text).await;
-        let seen = world.until(&name, "pods get shares", |b| budget_is(b, "Injected", "AllPods")).await;
-        let said = condition(&status(&seen).conditions, "Injected").expect("there").message.clone();
-        assert_eq!(said.contains("enforcement Lease sizes pods as Inject does"), enforcement == "Lease", "{said}");
-    }
     let asked = budget("asked", "", &[]).replace("static: {maxConnections: 100, serverReserved: 0}", ASKED);
     world.apply(&asked).await;
     let expected = |b: &DatabaseBudget| status(b).capacity.is_some_and(|c| c.hard == 42);

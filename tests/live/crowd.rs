@@ -120,7 +120,7 @@ async fn a_thousand_budgets_are_counted_and_a_restart_writes_nothing() {
     let series = format!("dbbudget_peak_connections{{namespace=\"{}\",budget=\"w999\"}}", world.namespace);
     operator.until_metric(&series, |n| n == Some(6.0)).await;
     let written = writes(&cluster, &world, from);
-    assert!(written.iter().all(|w| w.ends_with("leases/ dbbudget")), "a restart is no news: {written:?}");
+    assert!(written.iter().all(|w| w.contains("leases/ dbbudget")), "a restart is no news: {written:?}");
 }
 
 #[tokio::test]

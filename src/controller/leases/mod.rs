@@ -46,6 +46,7 @@ use super::failure::Failure;
 use super::queue::Queue;
 use super::{Error, sleep_until};
 use crate::api::parse::Name;
+use crate::api::policy::Enforcement;
 use crate::cluster::view::Notice;
 use crate::pod::pinned::Pinned;
 use crate::serve::metrics::Metrics;
@@ -79,6 +80,8 @@ pub struct Leases {
     /// Namespaces that dbbudget is confined to.
     namespaces: Option<Vec<String>>,
     leads: bool,
+    /// Budgets that lease or did, and others that pods wait for. Nobody else has a ledger.
+    concerned: BTreeSet<Name>,
     /// When to look for what outlived its budget.
     begin_at: Option<Instant>,
 }
@@ -106,6 +109,7 @@ impl Leases {
             failed,
             namespaces,
             leads: false,
+            concerned: BTreeSet::new(),
             begin_at: None,
         }
     }
@@ -134,9 +138,9 @@ impl Leases {
                 }
                 changed = leader.changed() => changed.map_err(|_| Error::Ended("the election"))?,
                 Some(notice) = self.notices.recv() => if let Notice::Concerned(names) = notice {
-                    self.queue.add(names, Instant::now());
+                    self.add(names);
                 },
-                Some(name) = self.wake.recv() => self.queue.add(BTreeSet::from([name]), Instant::now()),
+                Some(name) = self.wake.recv() => self.add(BTreeSet::from([name])),
                 Some(name) = self.failed.recv() => self.queue.later(&name, Instant::now() + RETRY),
                 Some(look) = self.looks.join_next() => {
                     let (name, outcome) = look.map_err(|_| Error::Ended("a look at a ledger"))?;
@@ -157,12 +161,26 @@ impl Leases {
         self.keeping.clear();
         self.context.ledgers.clear();
         self.queue.clear();
+        self.concerned.clear();
         self.begin_at = None;
         if !leads {
             return;
         }
         self.begin_at = Some(Instant::now());
-        self.queue.add(self.context.shared.read().all_budgets(), Instant::now());
+        let all = self.context.shared.read().all_budgets();
+        self.add(all);
+    }
+
+    /// Looks at those of these budgets that have, or may have, a ledger.
+    fn add(&mut self, mut names: BTreeSet<Name>) {
+        {
+            let view = self.context.shared.read();
+            let leases = |name: &Name| {
+                view.snapshot().budget(name).is_some_and(|budget| budget.enforcement == Enforcement::Lease)
+            };
+            names.retain(|name| leases(name) || self.concerned.contains(name));
+        }
+        self.look_at(names);
     }
 
     /// Ledgers of budgets that are gone, and pods that nobody looks after: until they have been read, again and again.
@@ -175,7 +193,7 @@ impl Leases {
         match found {
             Ok((stored, forgotten)) => {
                 self.begin_at = None;
-                self.queue.add(stored.into_iter().chain(forgotten).collect(), Instant::now());
+                self.look_at(stored.into_iter().chain(forgotten).collect());
             }
             Err(error) => {
                 tracing::warn!("{error}; what outlived its budget is looked for again");
@@ -236,6 +254,11 @@ impl Leases {
         let awaited = view.pods().gated().filter_map(|pod| pod.pinned.as_deref()).flat_map(Pinned::awaited);
         let names = awaited.filter_map(look::budget_name).collect();
         drop(view);
+        self.look_at(names);
+    }
+
+    fn look_at(&mut self, names: BTreeSet<Name>) {
+        self.concerned.extend(names.iter().cloned());
         self.queue.add(names, Instant::now());
     }
 }
