@@ -37,6 +37,8 @@ pub struct Known<'a> {
     pub freed: &'a [Arc<Pod>],
     /// Pods that another budget keeps waiting.
     pub elsewhere: &'a BTreeSet<Uid>,
+    /// Of these, the ones that this budget had room for when it was looked at last: others may rely on it by now.
+    pub promised: &'a BTreeSet<Uid>,
     /// What was heard of a node.
     pub node: &'a dyn Fn(&str) -> NodeSeen,
     /// Since when nobody knows what there is.
@@ -254,7 +256,10 @@ impl Steps<'_> {
         if self.known.elsewhere.is_empty() || self.is_unknown() {
             return BTreeSet::new();
         }
-        let asking = asking(self.facts, self.known.budget, ledger, lost, &BTreeSet::new());
+        let mut asking = asking(self.facts, self.known.budget, ledger, lost, &BTreeSet::new());
+        for one in asking.iter_mut().filter(|one| self.known.promised.contains(&one.uid)) {
+            (one.rank.replaces, one.rank.priority) = (true, i32::MAX);
+        }
         let answers = queue::answer(ledger, asking, room(self.facts, self.known.budget, ledger)).into_iter();
         let granted = answers
             .filter(|(one, answer)| matches!(answer, Answer::Granted(_)) && self.known.elsewhere.contains(&one.uid));

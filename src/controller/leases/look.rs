@@ -125,6 +125,7 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
         adopted,
         freed: &freed,
         elsewhere: &elsewhere(context, name, &facts),
+        promised: &context.ledgers.of(name).map(|kept| kept.has_room_for.clone()).unwrap_or_default(),
         node: &|node| heartbeats.of(node),
         unknown_since: keeping.unknown_since,
         now: now(),

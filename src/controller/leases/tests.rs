@@ -94,6 +94,7 @@ fn known<'a>(
         adopted: None,
         freed: &[],
         elsewhere,
+        promised: elsewhere,
         node: &|_| NodeSeen::Silent,
         unknown_since: None,
         now: NOW,
