@@ -250,6 +250,13 @@ impl Ledger {
         self.entries.retain(|_, entry| entry.until.is_none_or(|until| until > now));
     }
 
+    /// Drops what somebody keeps and gives back: no pod is behind it that may still hold any.
+    pub fn give_back(&mut self, key: &str) {
+        if self.entries.get(key).is_some_and(|entry| entry.origin == Origin::Reserved) {
+            self.entries.remove(key);
+        }
+    }
+
     /// Takes the numbers of a newer generation of the budget, or newer ones of the same. Answers whether it did.
     pub fn rebound(&mut self, bounds: Bounds) -> bool {
         let newer = bounds.generation >= self.bounds.generation && bounds != self.bounds;
