@@ -8,7 +8,7 @@ use crate::commands::{clients, plan, release, render, run};
 #[derive(Debug, Parser)]
 #[command(name = "dbbudget", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit status: 0 well (plan, render: it fits), 1 plan, render: it does not fit, run and release: failed, 2 bad input or usage."
+    after_help = "Exit status: 0 well (plan, render: it fits), 1 plan, render: it does not fit, others: failed, 2 bad input or usage."
 )]
 pub struct Cli {
     /// What to do.
@@ -25,7 +25,7 @@ pub enum Command {
     Render(render::Args),
     /// Watch a cluster and keep the status of its budgets and claims true
     Run(run::Args),
-    /// Take dbbudget's hands off a cluster
+    /// Take dbbudget's hands off a cluster: let pods go that wait, remove the webhook and the ledgers
     Release(release::Args),
     /// Show what each client software really opens and obeys
     Clients {

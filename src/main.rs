@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use dbbudget::cli::{Cli, Command};
 use dbbudget::commands::{clients, crds, plan, release, render, run};
 
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let result = if called_as_function() {
         render::function(&mut io::stdin(), &mut out).map_err(Into::into)
     } else {
-        start(Cli::parse().command, &mut out)
+        start(understood().command, &mut out)
     };
     let result = result.and_then(|status| out.flush().map(|()| status).map_err(Into::into));
     match result {
@@ -59,10 +59,22 @@ fn in_cluster<E: Display>(work: impl Future<Output = Result<(), E>>) -> Result<u
     }
 }
 
+/// What was typed; or its help, or what is wrong with it, and this process ends.
+fn understood() -> Cli {
+    let command = Cli::command();
+    // kubectl starts what is named so, and help says what people type.
+    let command = if is_called("kubectl-dbbudget") { command.bin_name("kubectl dbbudget") } else { command };
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
 /// Whether this was started as `dbbudget-fn`.
 fn called_as_function() -> bool {
+    is_called("dbbudget-fn")
+}
+
+fn is_called(name: &str) -> bool {
     let program = std::env::args_os().next().map(std::path::PathBuf::from);
-    program.is_some_and(|path| path.file_stem().is_some_and(|name| name == "dbbudget-fn"))
+    program.is_some_and(|path| path.file_stem().is_some_and(|stem| stem == name))
 }
 
 fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -20,6 +20,7 @@ mod patience;
 mod permissions;
 mod postgres;
 mod refusals;
+mod release;
 mod replicas;
 mod restarts;
 mod things;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use dbbudget::api::DatabaseBudget;
+use dbbudget::api::{DatabaseBudget, DatabaseLedger};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
@@ -61,17 +61,50 @@ async fn installed_upgraded_and_uninstalled_by_helm() {
     no_pod_misses_its_share_during(&world, || release.upgrade(&["podAnnotations.changed=yes"])).await;
 
     // From here on nobody answers, and a registration that is left would keep pods of budgets with `Fail` from starting.
+    one_waits(&world, "observed").await;
     release.upgrade(&["mode=observe"]);
+    none_waits(&world).await;
     assert!(api.get_opt(&release.cluster_wide()).await.expect("an answer").is_none(), "the webhook outlives its mode");
     release.upgrade(&["mode=full"]);
     until(api.clone(), &release.cluster_wide(), "the webhook is registered again", |_| true).await;
 
+    one_waits(&world, "uninstalled").await;
     release.uninstall();
+    none_waits(&world).await;
     assert!(api.get_opt(&release.cluster_wide()).await.expect("an answer").is_none(), "the webhook is left");
     let kept = world.get::<DatabaseBudget>("db").await;
     assert!(kept.status.is_some(), "the definitions and their objects stay");
     world.cluster.kubectl(&["rollout", "restart", "deployment/api", "-n", &world.namespace]).expect("restarted");
     until_some::<Pod>(world.api(), 2, "pods as they are written", |pod| !has_share(pod)).await;
+}
+
+fn waits(pod: &Pod) -> bool {
+    pod.spec
+        .iter()
+        .flat_map(|spec| spec.scheduling_gates.iter().flatten())
+        .any(|gate| gate.name == "dbbudget.dev/lease")
+}
+
+/// A pod that waits: for a minute its ledger only takes in what runs.
+async fn one_waits(world: &World<'_>, name: &str) {
+    let workload = |replicas| {
+        deployment(replicas)
+            .replace("name: api}", &format!("name: {name}}}"))
+            .replace("app: api", &format!("app: {name}"))
+    };
+    let leasing = budget(name, "", &[(name, "{kind: Deployment}")]);
+    world.apply(&(workload(0) + &leasing.replace("enforcement: Observe, headroom: None", "enforcement: Lease"))).await;
+    world.until(name, "shares are published", |b: &DatabaseBudget| !row(b, name).engines.is_empty()).await;
+    world.until_asked().await;
+    world.apply(&workload(1)).await;
+    until_some::<Pod>(world.api(), 1, "pods wait", waits).await;
+}
+
+async fn none_waits(world: &World<'_>) {
+    let pods = world.api::<Pod>().list(&ListParams::default()).await.expect("pods").items;
+    assert!(pods.len() > 2 && !pods.iter().any(waits), "{pods:#?}");
+    let ledgers = world.api::<DatabaseLedger>().list(&ListParams::default()).await.expect("ledgers").items;
+    assert!(ledgers.is_empty(), "{ledgers:#?}");
 }
 
 /// Asks about pods without end while something happens. With failure policy Ignore, whoever is not answered is let in
