@@ -3,9 +3,11 @@
 
 pub mod clients;
 pub mod crds;
+pub mod explain;
 pub mod input;
 pub mod plan;
 pub mod reach;
 pub mod release;
 pub mod render;
 pub mod run;
+pub mod words;
