@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{clients, explain, plan, release, render, run};
+use crate::commands::{clients, explain, plan, release, render, run, top};
 
 /// Keeps many Kubernetes workloads under one database's connection cap.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ pub enum Command {
     Render(render::Args),
     /// Watch a cluster and keep the status of its budgets and claims true
     Run(run::Args),
+    /// Show who holds which connections, and who waits; on a terminal as it changes
+    Top(top::Args),
     /// Explain why a pod waits and what frees it, or what it was granted
     Explain(explain::Args),
     /// Take dbbudget's hands off a cluster: let pods go that wait, remove the webhook and the ledgers

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 use dbbudget::cli::{Cli, Command};
-use dbbudget::commands::{clients, crds, explain, plan, release, render, run};
+use dbbudget::commands::{clients, crds, explain, plan, release, render, run, top};
 
 /// Exit statuses beside those of `plan`.
 const FAILED: u8 = 1;
@@ -36,6 +36,7 @@ fn start(command: Command, out: &mut dyn Write) -> Result<u8, Box<dyn std::error
         Command::Plan(args) => Ok(plan::run(&args, &mut io::stdin(), out, &mut anstream::stderr())?),
         Command::Render(args) => Ok(render::run(&args, &mut io::stdin(), out, &mut anstream::stderr())?),
         Command::Run(args) => in_cluster(run::run(args)),
+        Command::Top(args) => in_cluster(top::run(&args, out)),
         Command::Explain(args) => in_cluster(explain::run(&args, out)),
         Command::Release(args) => in_cluster(release::run(&args)),
         Command::Clients { name, output } => clients::run(name.as_deref(), output, out).map(|()| 0).map_err(Into::into),

@@ -10,4 +10,5 @@ pub mod reach;
 pub mod release;
 pub mod render;
 pub mod run;
+pub mod top;
 pub mod words;
