@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{clients, explain, plan, release, render, run, top};
+use crate::commands::{clients, explain, plan, release, render, reserve, run, top};
 
 /// Keeps many Kubernetes workloads under one database's connection cap.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ pub enum Command {
     Top(top::Args),
     /// Explain why a pod waits and what frees it, or what it was granted
     Explain(explain::Args),
+    /// Keep connections for a while: for a migration, or for people
+    Reserve(reserve::Args),
     /// Take dbbudget's hands off a cluster: let pods go that wait, remove the webhook and the ledgers
     Release(release::Args),
     /// Show what each client software really opens and obeys

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 use dbbudget::cli::{Cli, Command};
-use dbbudget::commands::{clients, crds, explain, plan, release, render, run, top};
+use dbbudget::commands::{clients, crds, explain, plan, release, render, reserve, run, top};
 
 /// Exit statuses beside those of `plan`.
 const FAILED: u8 = 1;
@@ -37,6 +37,10 @@ fn start(command: Command, out: &mut dyn Write) -> Result<u8, Box<dyn std::error
         Command::Render(args) => Ok(render::run(&args, &mut io::stdin(), out, &mut anstream::stderr())?),
         Command::Run(args) => in_cluster(run::run(args)),
         Command::Top(args) => in_cluster(top::run(&args, out)),
+        Command::Reserve(args) => {
+            let wish = reserve::Wish::of(&args)?;
+            in_cluster(reserve::run(&args, &wish, out))
+        }
         Command::Explain(args) => in_cluster(explain::run(&args, out)),
         Command::Release(args) => in_cluster(release::run(&args)),
         Command::Clients { name, output } => clients::run(name.as_deref(), output, out).map(|()| 0).map_err(Into::into),

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod reach;
 pub mod release;
 pub mod render;
+pub mod reserve;
 pub mod run;
 pub mod top;
 pub mod words;

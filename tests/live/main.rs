@@ -7,6 +7,7 @@ mod answers;
 mod certificate;
 mod claims;
 mod cluster;
+mod commands;
 mod crowd;
 mod cut_off;
 mod election;

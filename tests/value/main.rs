@@ -13,5 +13,6 @@ mod large_input;
 mod plans;
 mod refusals;
 mod render;
+mod shown;
 mod ways_out;
 mod workers;
