@@ -45,7 +45,7 @@ pub enum ReachError {
         what: String,
     },
     /// A request failed.
-    #[error("{what}: {}", with_causes(.source))]
+    #[error("{what}: {}", said(source))]
     Request {
         /// What was tried, as "cannot read …".
         what: String,
@@ -90,6 +90,14 @@ impl Reach {
                 Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(ReachError::Kubeconfig)
             }
         }
+    }
+}
+
+/// What the API server says, or why it says nothing.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => with_causes(other),
     }
 }
 

@@ -70,28 +70,32 @@ pub enum ReleaseError {
     #[error("{0} still runs after {1:?}; nothing else was touched. To look: kubectl -n {2} get pods,leases")]
     StillRuns(String, Duration, String),
     /// Pods that cannot be let go.
-    #[error("{waiting} pods still wait: {why}{hint}")]
+    #[error("{} on waiting: {}", pods(*waiting, "keeps", "keep"), helpful(why))]
     Waiting {
         /// How many.
         waiting: usize,
         /// What is in the way.
-        why: WriteError,
-        /// What helps.
-        hint: &'static str,
+        why: String,
     },
     /// A ledger that cannot be deleted.
-    #[error("all pods are free, and {0}{1}")]
-    Ledger(ReachError, &'static str),
+    #[error("no pod waits any more, and a ledger is left: {}", helpful(&.0.to_string()))]
+    Ledger(ReachError),
 }
 
-/// Where a policy of the chart is in the way of whoever cleans up.
-const POLICY: &str = "\nThe chart's policy lets dbbudget alone do this. Delete it first (kubectl delete \
-    validatingadmissionpolicybinding -l app.kubernetes.io/name=dbbudget), or act as dbbudget (--as \
-    system:serviceaccount:NAMESPACE:NAME)";
+/// What is in the way; where that is the chart's own policy, what helps.
+fn helpful(said: &str) -> String {
+    if !said.contains("ValidatingAdmissionPolicy") {
+        return said.to_owned();
+    }
+    "the chart's policy lets dbbudget alone do this. Act as its account for that (--as \
+     system:serviceaccount:NAMESPACE:NAME), or delete the policy first: kubectl delete \
+     validatingadmissionpolicybinding -l app.kubernetes.io/name=dbbudget"
+        .to_owned()
+}
 
-/// What helps where this was said.
-fn hint(said: &str) -> &'static str {
-    if said.contains("ValidatingAdmissionPolicy") { POLICY } else { "" }
+/// `1 pod waits`, `2 pods wait`.
+fn pods(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 pod {one}") } else { format!("{n} pods {many}") }
 }
 
 /// Removes what was asked for. What is gone already is no error.
@@ -111,8 +115,7 @@ pub async fn run(args: &Args) -> Result<(), ReleaseError> {
     freed += sweep::until_none(&client, &args.namespaces).await?;
     say(&match freed {
         0 => "no pod waits".to_owned(),
-        1 => "1 pod was let go, with the smallest safe pools; no pod waits any more".to_owned(),
-        n => format!("{n} pods were let go, with the smallest safe pools; no pod waits any more"),
+        n => format!("{} let go, with the smallest safe pools; no pod waits any more", pods(n, "was", "were")),
     });
     if !args.keep_ledgers {
         sweep::delete_ledgers(&client, &args.namespaces).await?;

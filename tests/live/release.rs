@@ -44,7 +44,9 @@ async fn all_pods_are_let_go_and_nothing_of_dbbudget_is_left() {
     let world = World::on(&cluster, "released").await;
     let beside = world.beside("too").await;
     world.install().await;
-    world.apply(&deployment("dbbudget", 2)).await; // in the place of the one that runs dbbudget
+    // In the place of the one that runs dbbudget.
+    let labelled = "labels: {app: dbbudget, app.kubernetes.io/name: dbbudget}";
+    world.apply(&deployment("dbbudget", 2).replacen("labels: {app: dbbudget}", labelled, 1)).await;
     let both = ["--namespace", &world.namespace, "--namespace", &beside.namespace, "--adopt-after", "1"];
     let mut operator = Operator::spawn(&world, "operator", &both);
     operator.until_ready().await;
@@ -76,6 +78,7 @@ async fn all_pods_are_let_go_and_nothing_of_dbbudget_is_left() {
     let stopped = world.get::<Deployment>("dbbudget").await;
     assert_eq!(stopped.spec.and_then(|spec| spec.replicas), Some(0));
 
-    let (code, _, said) = dbbudget(&world, &all);
+    let (code, _, said) = dbbudget(&world, &["release", "--all"]);
+    assert!(said.contains(&format!("the Deployment {place} is scaled to 0")), "it is found: {said}");
     assert!(code == 0 && said.contains("no pod waits\n") && said.contains("released\n"), "again: {code}: {said}");
 }

@@ -7,7 +7,7 @@ use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
 use tokio::time::sleep;
 
-use super::{ReleaseError, hint, say};
+use super::{ReleaseError, pods, say};
 use crate::api::DatabaseLedger;
 use crate::cluster::view::item::{self, Item, RawPod};
 use crate::cluster::view::locate::everywhere;
@@ -37,12 +37,11 @@ pub async fn until_none(client: &Client, namespaces: &[String]) -> Result<usize,
         freed += done;
         in_vain = if done > 0 { 0 } else { in_vain + 1 };
         if done > 0 {
-            say(&format!("{done} pods let go"));
+            say(&pods(done, "is let go", "are let go"));
         }
         if let Some(why) = failed {
             if in_vain >= TRIES {
-                let hint = hint(&why.to_string());
-                return Err(ReleaseError::Waiting { waiting: waiting.len(), why, hint });
+                return Err(ReleaseError::Waiting { waiting: waiting.len(), why: why.to_string() });
             }
             sleep(PAUSE).await;
         }
@@ -78,9 +77,9 @@ async fn waiting(client: &Client, namespaces: &[String]) -> Result<Vec<Pod>, Rea
 
 /// Takes the gate off pods, and writes nothing else: they keep the smallest pools, which they were born with. Answers how
 /// many were let go, and what one of the others is kept by.
-async fn let_go(writer: &Writer, pods: &[Pod]) -> (usize, Option<WriteError>) {
+async fn let_go(writer: &Writer, waiting: &[Pod]) -> (usize, Option<WriteError>) {
     let nothing = std::collections::BTreeMap::new();
-    let patches = pods.iter().filter_map(|pod| Some((pod, pod.gate.as_ref()?)));
+    let patches = waiting.iter().filter_map(|pod| Some((pod, pod.gate.as_ref()?)));
     let patches = patches.map(|(pod, gate)| writer.ungate(pod, gate, &nothing));
     let outcomes: Vec<_> = futures::stream::iter(patches).buffer_unordered(AT_ONCE).collect().await;
     let (mut done, mut failed) = (0, None);
@@ -102,7 +101,7 @@ pub async fn delete_ledgers(client: &Client, namespaces: &[String]) -> Result<()
     };
     for all in apis {
         let ledgers = match all.list_metadata(&ListParams::default()).await {
-            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()), // the definition is gone
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()), // not even the definition is there
             listed => listed.map_err(failed("cannot list the DatabaseLedgers"))?,
         };
         for ledger in ledgers.items {
@@ -113,9 +112,8 @@ pub async fn delete_ledgers(client: &Client, namespaces: &[String]) -> Result<()
                 Ok(_) => say(&format!("the DatabaseLedger {namespace}/{name} is deleted")),
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
                 Err(error) => {
-                    let error = failed(format!("the DatabaseLedger {namespace}/{name} cannot be deleted"))(error);
-                    let hint = hint(&error.to_string());
-                    return Err(ReleaseError::Ledger(error, hint));
+                    let what = format!("the DatabaseLedger {namespace}/{name} cannot be deleted");
+                    return Err(ReleaseError::Ledger(failed(what)(error)));
                 }
             }
         }

@@ -49,8 +49,8 @@ fn sums(report: &Report) -> Vec<Line<7>> {
         let pods =
             if of.waiting_pods > 0 { format!("{holding} ({} wait)", of.waiting_pods) } else { holding.to_string() };
         let name = format!("{}/{}", of.namespace, of.name);
-        let [all, held, free] = [of.allocatable, of.held, of.free].map(number);
-        (style, [name, format!("{mode}{phase}"), all, held, free, of.waiting.to_string(), pods])
+        let [all, taken, free] = [of.allocatable, of.held, of.free].map(number);
+        (style, [name, format!("{mode}{phase}"), all, taken, free, of.waiting.to_string(), pods])
     };
     std::iter::once((DIM, head.map(str::to_owned))).chain(report.budgets.iter().map(line)).collect()
 }
