@@ -100,7 +100,10 @@ async fn on_a_terminal_it_follows_what_happens() {
     let shown = terminal.wait_with_output().expect("it ends");
     let shown = String::from_utf8_lossy(&shown.stdout);
     let (before, after) = shown.split_once("psql").unwrap_or_else(|| panic!("it does not follow: {shown}"));
-    assert!(before.starts_with("\x1b[?1049h") && before.contains("\x1b[33m") && before.contains("Deployment/api"), "{shown}");
+    assert!(
+        before.starts_with("\x1b[?1049h") && before.contains("\x1b[33m") && before.contains("Deployment/api"),
+        "{shown}"
+    );
     assert!(after.contains("until ") && after.ends_with("\x1b[?1049l"), "the terminal is as it was before: {shown}");
 }
 

@@ -9,6 +9,7 @@
 //! | an entry never changes, so whoever executes it writes the same | [`Entry`] has no way to be changed |
 //! | an entry is removed only on proof that its pod has ended | [`Ledger::remove`] takes an [`ended::Ended`] |
 //! | without proof it is kept apart, until the kubelet must have ended the pod | [`Ledger::quarantine`], [`Ledger::release`] |
+//! | what people keep is given back, as no pod is behind it | [`Ledger::give_back`] takes no other entry |
 //! | nothing is granted before everything that runs is entered | [`Ledger::begin`] takes an [`adoption::Adopted`] |
 //!
 //! [`queue`] says who is granted what, and why others wait.
