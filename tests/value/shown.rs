@@ -1,5 +1,7 @@
 //! What `dbbudget top` and `dbbudget explain` say of objects as a cluster stores them, and what the README shows of it.
 
+use std::process::Command;
+
 use dbbudget::api::parse::Name;
 use dbbudget::api::{DatabaseBudget, DatabaseLedger};
 use dbbudget::budget::ledger::Moment;
@@ -147,4 +149,21 @@ fn what_machines_read_is_versioned() {
         (&one["apiVersion"], &one["budgets"][0]["waits"]["place"]),
         (&json!("explain.dbbudget.dev/v1"), &json!(1))
     );
+}
+
+#[test]
+fn kubectl_starts_it_by_another_name_and_a_shell_completes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let link = folder.path().join("kubectl-dbbudget");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dbbudget"), &link).expect("a link");
+    let run = |args: &[&str]| {
+        let output = Command::new(&link).args(args).output().expect("it runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(run(&["explain", "pod", "--help"]).contains("Usage: kubectl dbbudget explain pod [OPTIONS] <NAME>"));
+    let script = run(&["completion", "bash"]);
+    for command in ["top", "explain", "reserve", "release"] {
+        assert!(run(&["--help"]).contains(&format!("\n  {command} ")), "{command}");
+        assert!(script.contains(&format!("dbbudget__subcmd__{command}")), "{command}");
+    }
 }
