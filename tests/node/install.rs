@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::release::{Node, Release, turn};
 use crate::things::{budget, budget_is, row};
-use crate::world::{World, until, until_some};
+use crate::world::{PATIENCE, World, until, until_some};
 
 /// A pod that does nothing, from the image that the node has.
 const PAUSE: &str =
@@ -32,11 +32,11 @@ fn has_share(pod: &Pod) -> bool {
     pod.annotations().contains_key("app.dbbudget.dev/db.default.pool")
 }
 
-/// A pod of `api` as its `ReplicaSet` would make it, to be answered and not stored.
-fn asked() -> Pod {
+/// A pod of a Deployment as its `ReplicaSet` would make it, to be answered and not stored.
+fn asked(deployment: &str) -> Pod {
     let text = "{metadata: {generateName: asked-, labels: {pod-template-hash: abc}, ownerReferences: [{apiVersion: apps/v1, kind: \
-        ReplicaSet, name: api-abc, uid: u, controller: true}]}, spec: {containers: [{name: app, image: x}]}}";
-    serde_yaml::from_str(text).expect("a pod")
+        ReplicaSet, name: NAME-abc, uid: u, controller: true}]}, spec: {containers: [{name: app, image: x}]}}";
+    serde_yaml::from_str(&text.replace("NAME", deployment)).expect("a pod")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,9 +95,23 @@ async fn one_waits(world: &World<'_>, name: &str) {
     let leasing = budget(name, "", &[(name, "{kind: Deployment}")]);
     world.apply(&(workload(0) + &leasing.replace("enforcement: Observe, headroom: None", "enforcement: Lease"))).await;
     world.until(name, "shares are published", |b: &DatabaseBudget| !row(b, name).engines.is_empty()).await;
-    world.until_asked().await;
+    until_gated(world, name).await;
     world.apply(&workload(1)).await;
     until_some::<Pod>(world.api(), 1, "pods wait", waits).await;
+}
+
+/// Both replicas of the webhook know what the leader has published.
+async fn until_gated(world: &World<'_>, name: &str) {
+    let (api, dry) = (world.api::<Pod>(), PostParams { dry_run: true, ..PostParams::default() });
+    let mut in_a_row = 0;
+    let asking = async {
+        while in_a_row < 20 {
+            let gated = waits(&api.create(&dry, &asked(name)).await.expect("created"));
+            in_a_row = if gated { in_a_row + 1 } else { 0 };
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, asking).await.is_ok();
+    assert!(waited, "new pods of {name} do not wait");
 }
 
 async fn none_waits(world: &World<'_>) {
@@ -116,7 +130,7 @@ async fn no_pod_misses_its_share_during(world: &World<'_>, happens: impl FnOnce(
         let (mut answered, mut missed) = (0, Vec::new());
         let dry = PostParams { dry_run: true, ..PostParams::default() };
         while !*stopped.borrow() {
-            let pod = api.create(&dry, &asked()).await.expect("created");
+            let pod = api.create(&dry, &asked("api")).await.expect("created");
             if has_share(&pod) { answered += 1 } else { missed.push(answered) }
         }
         (answered, missed)
