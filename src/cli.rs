@@ -2,13 +2,13 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{clients, plan, release, render, run};
+use crate::commands::{clients, explain, plan, release, render, reserve, run, top};
 
 /// Keeps many Kubernetes workloads under one database's connection cap.
 #[derive(Debug, Parser)]
 #[command(name = "dbbudget", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit status: 0 well (plan, render: it fits), 1 plan, render: it does not fit, run and release: failed, 2 bad input or usage."
+    after_help = "Exit status: 0 well (plan, render: it fits), 1 plan, render: it does not fit, others: failed, 2 bad input or usage."
 )]
 pub struct Cli {
     /// What to do.
@@ -25,7 +25,13 @@ pub enum Command {
     Render(render::Args),
     /// Watch a cluster and keep the status of its budgets and claims true
     Run(run::Args),
-    /// Take dbbudget's hands off a cluster
+    /// Show who holds which connections, and who waits; on a terminal as it changes
+    Top(top::Args),
+    /// Explain why a pod waits and what frees it, or what it was granted
+    Explain(explain::Args),
+    /// Keep connections for a while: for a migration, or for people
+    Reserve(reserve::Args),
+    /// Take dbbudget's hands off a cluster: let pods go that wait, remove the webhook and the ledgers
     Release(release::Args),
     /// Show what each client software really opens and obeys
     Clients {

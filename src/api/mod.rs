@@ -18,6 +18,7 @@ mod law;
 pub mod ledger;
 pub mod parse;
 pub mod policy;
+pub mod reserved;
 mod rules;
 pub mod sharing;
 pub mod status;

@@ -169,6 +169,16 @@ impl Replicas {
         Self { api: Api::namespaced(client, &settings.namespace), group: settings.group.clone(), seen: Arc::default() }
     }
 
+    /// How many replicas may answer. Each is taken to do so until its Lease was not renewed for as long as that lasts.
+    ///
+    /// # Errors
+    /// When their Leases were not read.
+    pub async fn live(&self) -> Result<usize, WriteError> {
+        let all = self.of("", None).await?;
+        // The last one is no replica, but what the API server knows of them.
+        Ok(all.iter().rev().skip(1).filter(|replica| replica.live).count())
+    }
+
     /// What each replica confirms of a budget. `registered`: since when the API server asks them at all.
     ///
     /// # Errors

@@ -47,6 +47,11 @@ impl Cluster {
         Kubeconfig::read_from(&self.kubeconfig).expect("a readable KUBECONFIG")
     }
 
+    /// The file of it.
+    pub fn kubeconfig_file(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// An administrator. Each test needs its own: connections belong to the runtime that opened them.
     pub async fn client(&self) -> Client {
         client(self.kubeconfig()).await

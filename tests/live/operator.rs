@@ -182,6 +182,15 @@ impl Drop for Operator {
     }
 }
 
+/// Runs another command of it as an administrator: its exit status, and what it writes to standard output and error.
+pub fn dbbudget(world: &World<'_>, args: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dbbudget"));
+    let output = command.args(args).env("KUBECONFIG", world.cluster.kubeconfig_file()).output();
+    let output = output.expect("dbbudget runs");
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    (output.status.code().unwrap_or(-1), out, err)
+}
+
 /// The service account's.
 fn credentials_of(world: &World<'_>) -> Kubeconfig {
     let create = ["create", "token", "dbbudget", "--namespace", &world.namespace, "--duration", "2h"];

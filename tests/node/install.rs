@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use dbbudget::api::DatabaseBudget;
+use dbbudget::api::{DatabaseBudget, DatabaseLedger};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
 use crate::release::{Node, Release, turn};
 use crate::things::{budget, budget_is, row};
-use crate::world::{World, until, until_some};
+use crate::world::{PATIENCE, World, until, until_some};
 
 /// A pod that does nothing, from the image that the node has.
 const PAUSE: &str =
@@ -32,11 +32,11 @@ fn has_share(pod: &Pod) -> bool {
     pod.annotations().contains_key("app.dbbudget.dev/db.default.pool")
 }
 
-/// A pod of `api` as its `ReplicaSet` would make it, to be answered and not stored.
-fn asked() -> Pod {
+/// A pod of a Deployment as its `ReplicaSet` would make it, to be answered and not stored.
+fn asked(deployment: &str) -> Pod {
     let text = "{metadata: {generateName: asked-, labels: {pod-template-hash: abc}, ownerReferences: [{apiVersion: apps/v1, kind: \
-        ReplicaSet, name: api-abc, uid: u, controller: true}]}, spec: {containers: [{name: app, image: x}]}}";
-    serde_yaml::from_str(text).expect("a pod")
+        ReplicaSet, name: NAME-abc, uid: u, controller: true}]}, spec: {containers: [{name: app, image: x}]}}";
+    serde_yaml::from_str(&text.replace("NAME", deployment)).expect("a pod")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,17 +61,64 @@ async fn installed_upgraded_and_uninstalled_by_helm() {
     no_pod_misses_its_share_during(&world, || release.upgrade(&["podAnnotations.changed=yes"])).await;
 
     // From here on nobody answers, and a registration that is left would keep pods of budgets with `Fail` from starting.
+    one_waits(&world, "observed").await;
     release.upgrade(&["mode=observe"]);
+    none_waits(&world).await;
     assert!(api.get_opt(&release.cluster_wide()).await.expect("an answer").is_none(), "the webhook outlives its mode");
     release.upgrade(&["mode=full"]);
     until(api.clone(), &release.cluster_wide(), "the webhook is registered again", |_| true).await;
 
+    one_waits(&world, "uninstalled").await;
     release.uninstall();
+    none_waits(&world).await;
     assert!(api.get_opt(&release.cluster_wide()).await.expect("an answer").is_none(), "the webhook is left");
     let kept = world.get::<DatabaseBudget>("db").await;
     assert!(kept.status.is_some(), "the definitions and their objects stay");
     world.cluster.kubectl(&["rollout", "restart", "deployment/api", "-n", &world.namespace]).expect("restarted");
     until_some::<Pod>(world.api(), 2, "pods as they are written", |pod| !has_share(pod)).await;
+}
+
+fn waits(pod: &Pod) -> bool {
+    pod.spec
+        .iter()
+        .flat_map(|spec| spec.scheduling_gates.iter().flatten())
+        .any(|gate| gate.name == "dbbudget.dev/lease")
+}
+
+/// A pod that waits: for a minute its ledger only takes in what runs.
+async fn one_waits(world: &World<'_>, name: &str) {
+    let workload = |replicas| {
+        deployment(replicas)
+            .replace("name: api}", &format!("name: {name}}}"))
+            .replace("app: api", &format!("app: {name}"))
+    };
+    let leasing = budget(name, "", &[(name, "{kind: Deployment}")]);
+    world.apply(&(workload(0) + &leasing.replace("enforcement: Observe, headroom: None", "enforcement: Lease"))).await;
+    world.until(name, "shares are published", |b: &DatabaseBudget| !row(b, name).engines.is_empty()).await;
+    until_gated(world, name).await;
+    world.apply(&workload(1)).await;
+    until_some::<Pod>(world.api(), 1, "pods wait", waits).await;
+}
+
+/// Both replicas of the webhook know what the leader has published.
+async fn until_gated(world: &World<'_>, name: &str) {
+    let (api, dry) = (world.api::<Pod>(), PostParams { dry_run: true, ..PostParams::default() });
+    let mut in_a_row = 0;
+    let asking = async {
+        while in_a_row < 20 {
+            let gated = waits(&api.create(&dry, &asked(name)).await.expect("created"));
+            in_a_row = if gated { in_a_row + 1 } else { 0 };
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, asking).await.is_ok();
+    assert!(waited, "new pods of {name} do not wait");
+}
+
+async fn none_waits(world: &World<'_>) {
+    let pods = world.api::<Pod>().list(&ListParams::default()).await.expect("pods").items;
+    assert!(pods.len() > 2 && !pods.iter().any(waits), "{pods:#?}");
+    let ledgers = world.api::<DatabaseLedger>().list(&ListParams::default()).await.expect("ledgers").items;
+    assert!(ledgers.is_empty(), "{ledgers:#?}");
 }
 
 /// Asks about pods without end while something happens. With failure policy Ignore, whoever is not answered is let in
@@ -83,7 +130,7 @@ async fn no_pod_misses_its_share_during(world: &World<'_>, happens: impl FnOnce(
         let (mut answered, mut missed) = (0, Vec::new());
         let dry = PostParams { dry_run: true, ..PostParams::default() };
         while !*stopped.borrow() {
-            let pod = api.create(&dry, &asked()).await.expect("created");
+            let pod = api.create(&dry, &asked("api")).await.expect("created");
             if has_share(&pod) { answered += 1 } else { missed.push(answered) }
         }
         (answered, missed)

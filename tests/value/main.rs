@@ -14,5 +14,6 @@ mod plans;
 mod refusals;
 mod render;
 mod scaling;
+mod shown;
 mod ways_out;
 mod workers;

@@ -31,6 +31,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "dbbudget.name" . }}
 {{- end }}
 
+{{/* The account of the hook that takes dbbudget's hands off. */}}
+{{- define "dbbudget.release" -}}
+{{ include "dbbudget.name" . }}-release
+{{- end }}
+
 {{/* Pods that the restricted standard lets in, here and for the hooks. */}}
 {{- define "dbbudget.podSecurity" -}}
 runAsNonRoot: true

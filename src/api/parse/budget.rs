@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
 use super::capacity::capacity;
 use super::entry::{Entry, entry};
 use super::house::preset;
 use super::{Fault, Faults, Name, count};
 use crate::api::policy::{Enforcement, Headroom as RawHeadroom, Restart, WhenExceeded};
+use crate::api::reserved::{self, Reservation};
 use crate::api::{DatabaseBudget, DatabaseClaim};
 use crate::budget::capacity::Endpoint;
 use crate::budget::fit::Thresholds;
@@ -50,6 +53,8 @@ pub struct Budget {
     pub quarantine: u32,
     /// Its own workloads.
     pub entries: Vec<Entry>,
+    /// What people keep for a while; nothing where that cannot be read.
+    pub reserved: Vec<Reservation>,
     /// Findings that its owner silenced.
     pub ignore: Vec<String>,
 }
@@ -137,7 +142,7 @@ pub struct Claim {
 /// Every field that cannot be understood.
 pub fn budget(raw: &DatabaseBudget, namespace: &str) -> Result<Budget, Vec<Fault>> {
     let mut faults = Faults::default();
-    let spec = &raw.spec;
+    let (spec, annotations) = (&raw.spec, raw.metadata.annotations.as_ref());
     let house: Vec<_> = spec.clients.iter().map(preset).collect();
     let catalogue = if house.is_empty() {
         Cow::Borrowed(Catalogue::builtin())
@@ -160,10 +165,7 @@ pub fn budget(raw: &DatabaseBudget, namespace: &str) -> Result<Budget, Vec<Fault
         clients_known(entry, &catalogue, &mut faults);
     }
     let parsed = Budget {
-        name: Name::new(
-            raw.metadata.namespace.as_deref().unwrap_or(namespace),
-            raw.metadata.name.clone().unwrap_or_default(),
-        ),
+        name: named(&raw.metadata, namespace),
         generation: raw.metadata.generation,
         created: raw.metadata.creation_timestamp.as_ref().map_or(0, |t| t.0.as_second()),
         database: spec.database.clone(),
@@ -183,7 +185,8 @@ pub fn budget(raw: &DatabaseBudget, namespace: &str) -> Result<Budget, Vec<Fault
         drain: count(spec.drain_seconds),
         quarantine: count(spec.quarantine_seconds),
         entries,
-        ignore: ignored(raw.metadata.annotations.as_ref()),
+        reserved: reserved::read(annotations).unwrap_or_default(),
+        ignore: ignored(annotations),
     };
     faults.done(parsed)
 }
@@ -194,14 +197,16 @@ pub fn budget(raw: &DatabaseBudget, namespace: &str) -> Result<Budget, Vec<Fault
 /// Every field that cannot be understood. Clients are looked up later, in the budget's catalogue.
 pub fn claim(raw: &DatabaseClaim, namespace: &str) -> Result<Claim, Vec<Fault>> {
     let mut faults = Faults::default();
-    let name = Name::new(
-        raw.metadata.namespace.as_deref().unwrap_or(namespace),
-        raw.metadata.name.clone().unwrap_or_default(),
-    );
+    let name = named(&raw.metadata, namespace);
     let entry = entry(&raw.spec.workload(&name.name), "/spec", &mut faults);
     let of = raw.spec.budget_ref.namespace.clone().unwrap_or_else(|| name.namespace.clone());
     let budget = Name::new(of, raw.spec.budget_ref.name.clone());
     faults.done(Claim { name, budget, entry, ignore: ignored(raw.metadata.annotations.as_ref()) })
+}
+
+/// The name of an object; `namespace` where it names none.
+fn named(metadata: &ObjectMeta, namespace: &str) -> Name {
+    Name::new(metadata.namespace.as_deref().unwrap_or(namespace), metadata.name.clone().unwrap_or_default())
 }
 
 fn ignored(annotations: Option<&std::collections::BTreeMap<String, String>>) -> Vec<String> {

@@ -9,6 +9,7 @@
 //! | an entry never changes, so whoever executes it writes the same | [`Entry`] has no way to be changed |
 //! | an entry is removed only on proof that its pod has ended | [`Ledger::remove`] takes an [`ended::Ended`] |
 //! | without proof it is kept apart, until the kubelet must have ended the pod | [`Ledger::quarantine`], [`Ledger::release`] |
+//! | what people keep is given back, as no pod is behind it | [`Ledger::give_back`] takes no other entry |
 //! | nothing is granted before everything that runs is entered | [`Ledger::begin`] takes an [`adoption::Adopted`] |
 //!
 //! [`queue`] says who is granted what, and why others wait.
@@ -248,6 +249,13 @@ impl Ledger {
     /// Drops the entries whose own end has come.
     pub fn expire(&mut self, now: Moment) {
         self.entries.retain(|_, entry| entry.until.is_none_or(|until| until > now));
+    }
+
+    /// Drops what somebody keeps and gives back: no pod is behind it that may still hold any.
+    pub fn give_back(&mut self, key: &str) {
+        if self.entries.get(key).is_some_and(|entry| entry.origin == Origin::Reserved) {
+            self.entries.remove(key);
+        }
     }
 
     /// Takes the numbers of a newer generation of the budget, or newer ones of the same. Answers whether it did.

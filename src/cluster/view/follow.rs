@@ -273,7 +273,8 @@ pub(in crate::cluster) fn status(error: &watcher::Error) -> Option<&Status> {
 }
 
 /// An error with what caused it: "connection refused" is the last of a chain.
-pub(in crate::cluster) fn with_causes(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
     let mut texts: Vec<String> = Vec::new();
     for text in causes {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::asking::{Lost, asking, in_room, room, with_places_kept};
 use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
+use super::reserving::reserve;
 use crate::budget::ledger::adoption::Adopted;
 use crate::budget::ledger::ended::{NodeSeen, Verdict};
 use crate::budget::ledger::queue::{self, Answer, Asking, Why};
@@ -81,6 +82,7 @@ pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &m
     }
     ledger.expire(known.now);
     steps.enter(&mut ledger);
+    reserve(&mut ledger, facts.terms.as_ref(), !steps.is_unknown(), known.budget, known.now);
     let waiting = steps.grant(&mut ledger, lost);
     let has_room_for = steps.has_room_for(&ledger, lost);
     let gated = facts.members.iter().filter(|(uid, m)| m.pod.gate.is_some() && ledger.entries().contains_key(*uid));

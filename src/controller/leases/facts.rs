@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::api::parse::{Budget, Entry, Name, UNBOUNDED, Which};
 use crate::api::policy::Enforcement;
+use crate::api::reserved::Reservation;
 use crate::api::status::WorkloadStatus;
 use crate::assess::assess;
 use crate::budget::claim::Source;
@@ -48,6 +49,8 @@ pub struct Terms {
     pub drain: u32,
     /// Seconds that a pod which vanished is counted.
     pub quarantine: u32,
+    /// What people keep for a while.
+    pub reserved: Vec<Reservation>,
 }
 
 /// One claim's workload.
@@ -192,6 +195,7 @@ fn terms(view: &View, budget: &Budget) -> Terms {
         room: connections(status.and_then(|status| status.surge_reserve).unwrap_or(0)),
         drain: budget.drain,
         quarantine: budget.quarantine,
+        reserved: budget.reserved.clone(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`facts`] | what does it start from? |
 //! | [`asking`] | who asks, and with which rank? |
 //! | [`decide`] | what becomes of the ledger, and of those who wait? |
+//! | [`reserving`] | what do people keep for a while? |
 //! | [`adopting`] | what ran before it began? |
 //! | [`writing`] | how is the ledger written? |
 //! | [`heartbeats`] | is a node there whose pod vanished? |
@@ -26,6 +27,7 @@ pub mod facts;
 pub mod heartbeats;
 pub mod ledgers;
 pub mod look;
+pub mod reserving;
 pub mod shown;
 pub mod telling;
 pub mod writing;

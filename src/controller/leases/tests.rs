@@ -68,7 +68,14 @@ fn pod(name: &str, granted: Option<u32>) -> Pod {
 }
 
 fn facts(replicas: u32, pods: Vec<Pod>) -> Facts {
-    let terms = Terms { bounds: Some(BOUNDS), generation: 1, room: Connections::ZERO, drain: 10, quarantine: 900 };
+    let terms = Terms {
+        bounds: Some(BOUNDS),
+        generation: 1,
+        room: Connections::ZERO,
+        drain: 10,
+        quarantine: 900,
+        reserved: Vec::new(),
+    };
     let member = |pod: Pod| {
         let waits = pod.gate.is_some();
         (pod.uid.clone(), Member { pod: Arc::new(pod), claim: 0, waits })

@@ -18,7 +18,7 @@ use crate::world::{World, until_some};
 use judge::{Judge, holds, waits};
 
 /// Of 10 connections, with the shares of a rollout's usual room.
-fn leasing(name: &str, more: &str, entries: &[(&str, &str)]) -> String {
+pub fn leasing(name: &str, more: &str, entries: &[(&str, &str)]) -> String {
     budget(name, more, entries)
         .replace("maxConnections: 100", "maxConnections: 10")
         .replace("enforcement: Observe, headroom: None", "enforcement: Lease, drainSeconds: 1")
