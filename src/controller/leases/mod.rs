@@ -2,7 +2,7 @@
 //!
 //! | file | question it answers |
 //! |---|---|
-//! | [`look`] | what is one look at one ledger? |
+//! | [`mod@look`] | what is one look at one ledger? |
 //! | [`facts`] | what does it start from? |
 //! | [`asking`] | who asks, and with which rank? |
 //! | [`decide`] | what becomes of the ledger, and of those who wait? |
