@@ -13,7 +13,7 @@ use super::decide::{Known, Plan, decide};
 use super::facts::{Absent, Facts, now};
 use super::heartbeats::Heartbeats;
 use super::ledgers::{Kept, Ledgers};
-use crate::api::parse::{Name, ledger, ledger_spec};
+use crate::api::parse::Name;
 use crate::budget::ledger::adoption::NotYet;
 use crate::budget::ledger::ended::{Verdict, judge};
 use crate::budget::ledger::{Ledger, Moment, Phase};
@@ -25,6 +25,7 @@ use crate::cluster::write::ledger::Stored;
 use crate::cluster::write::{WriteError, Writer};
 use crate::controller::reconcile::Failure;
 use crate::pod::pinned::Pinned;
+use crate::serve::metrics::Metrics;
 
 /// What every look needs.
 pub struct Context {
@@ -32,6 +33,8 @@ pub struct Context {
     pub shared: Shared,
     /// How it is written.
     pub writer: Writer,
+    /// Counts what is written.
+    pub metrics: Arc<Metrics>,
     /// Whether this replica may write.
     pub leader: watch::Receiver<bool>,
     /// The ledgers, for others.
@@ -53,6 +56,8 @@ pub struct Outcome {
     pub others: BTreeSet<Name>,
     /// After which time to look again though nothing happens.
     pub again: Option<Duration>,
+    /// Whether the ledger was written.
+    pub wrote: bool,
 }
 
 /// What is remembered of one ledger between two looks.
@@ -124,19 +129,20 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
         unknown_since: keeping.unknown_since,
         now: now(),
     };
-    let is_same = |stored: &Stored| stored.spec.budget_uid == facts.uid || facts.uid.is_empty();
+    let is_same = |stored: &Stored| stored.budget_uid == facts.uid || facts.uid.is_empty();
     let same = keeping.stored.as_ref().is_some_and(is_same);
     let plan = decide(&keeping.ledger, same, &facts, known, &mut keeping.lost);
     keeping.heartbeats = heartbeats;
-    write(context, name, keeping, &facts, &plan.ledger).await?;
-    Ok(report(context, name, keeping, (plan, freed, not_yet), (begins, facts.terms.is_some())))
+    let wrote = write(context, name, keeping, &facts, &plan.ledger).await?;
+    let outcome = report(context, name, keeping, (plan, freed, not_yet), (begins, facts.terms.is_some()));
+    Ok(Outcome { wrote, ..outcome })
 }
 
 /// The ledger as it is stored, unless this replica wrote it last.
 async fn read(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<(), Failure> {
     if !keeping.was_read {
-        keeping.stored = context.writer.ledger(name).await?;
-        keeping.ledger = keeping.stored.as_ref().map(|stored| ledger(&stored.spec)).unwrap_or_default();
+        let (stored, ledger) = context.writer.ledger(name).await?.unzip();
+        (keeping.stored, keeping.ledger) = (stored, ledger.unwrap_or_default());
         keeping.was_read = true;
     }
     Ok(())
@@ -216,37 +222,35 @@ pub fn budget_name(text: &str) -> Option<Name> {
     text.split_once('/').map(|(namespace, name)| Name::new(namespace, name))
 }
 
-/// Writes what changed, on condition that nobody else wrote since.
+/// Writes what changed, on condition that nobody else wrote since. Answers whether anything had.
 async fn write(
     context: &Context,
     name: &Name,
     keeping: &mut Keeping,
     facts: &Facts,
     next: &Ledger,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let is_done = facts.terms.is_none() && next.entries().is_empty() && next.quarantined().is_empty();
-    let uid = keeping.stored.as_ref().map(|stored| stored.spec.budget_uid.clone()).filter(|_| facts.uid.is_empty());
+    let uid = keeping.stored.as_ref().map(|stored| stored.budget_uid.clone()).filter(|_| facts.uid.is_empty());
     let uid = uid.unwrap_or_else(|| facts.uid.clone());
     let known = keeping.stored.as_ref();
-    if known.is_some_and(|stored| stored.spec.budget_uid == uid) && *next == keeping.ledger && !is_done {
-        return Ok(());
+    if known.is_some_and(|stored| stored.budget_uid == uid) && *next == keeping.ledger && !is_done {
+        return Ok(false);
     }
-    let spec = ledger_spec(next, &uid);
     if !*context.leader.borrow() {
         return Err(Failure::NotLeader);
     }
-    keeping.stored = match keeping.stored.take() {
-        None if facts.terms.is_none() => None,
-        None => Some(context.writer.create_ledger(name, spec).await?),
-        Some(stored) if is_done => {
-            context.writer.delete_ledger(name, &stored).await?;
-            None
-        }
-        Some(stored) if stored.spec == spec => Some(stored),
-        Some(stored) => Some(context.writer.change_ledger(name, &stored, spec).await?),
+    let (writer, versions) = (&context.writer, (&keeping.ledger, next));
+    let written = match keeping.stored.take() {
+        None if facts.terms.is_none() => return Ok(false),
+        None => writer.create_ledger(name, next, &uid).await.map(Some),
+        Some(stored) if is_done => writer.delete_ledger(name, &stored).await.map(|()| None),
+        Some(stored) => writer.change_ledger(name, &stored, versions, &uid).await.map(Some),
     };
+    context.metrics.written("ledger", written.as_ref().map_or_else(WriteError::kind, |_| "ok"));
+    keeping.stored = written?;
     keeping.ledger = if keeping.stored.is_some() { next.clone() } else { Ledger::default() };
-    Ok(())
+    Ok(true)
 }
 
 /// Tells others, and lets pods go.
@@ -280,7 +284,8 @@ fn report(
     context.shared.outlived(name, counted.collect());
     let is_empty = keeping.stored.is_none() && freed.is_empty();
     let changed = context.ledgers.put(name, (!is_empty).then_some(kept));
-    Outcome { execute: plan.execute, others: if changed { others } else { BTreeSet::new() }, again }
+    let others = if changed { others } else { BTreeSet::new() };
+    Outcome { execute: plan.execute, others, again, wrote: false }
 }
 
 fn until(at: Moment) -> Duration {
