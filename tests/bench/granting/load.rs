@@ -69,7 +69,7 @@ impl Load {
         let budget = json!({
             "metadata": {"name": "database"},
             "spec": {
-                "capacity": {"static": {"maxConnections": connections}},
+                "capacity": {"static": {"maxConnections": connections, "serverReserved": 0}},
                 "enforcement": "Lease",
                 "headroom": "None",
                 "drainSeconds": 0,
