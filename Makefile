@@ -42,10 +42,11 @@ check: ## Check format, lints, documentation, dependencies, generated files and 
 crds: ## Write crds/ from the types in src/api, and what is made of them and of the chart
 	PATH="$$(tests/cluster/cluster bin helm):$$PATH" deploy/generate .
 
-bench: ## Measure dividing, planning and a cluster of 5000 pods
+bench: ## Measure dividing, planning, a cluster of 5000 pods, and granting to 10 000
 	@tests/prepare cluster
 	cargo bench --locked
 	tests/bench/kwok
+	tests/bench/granting/run
 
 cluster: ## Start a real Kubernetes on this machine and say how to use it
 	@tests/prepare cluster

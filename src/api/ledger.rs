@@ -73,12 +73,16 @@ pub struct DatabaseLedgerSpec {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub held: i64,
+    // Written by one owner alone, so that nobody needs the API server to keep who owns each field of each entry: that
+    // would be as large again, and is computed anew at every write.
     /// Grants and facts, by the UID of the pod, or by the entry's own key where no pod is behind it. An entry never
     /// changes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub entries: BTreeMap<String, Entry>,
     /// Entries whose pods are gone without proof that they ended, by the UID of the pod.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub quarantine: BTreeMap<String, Quarantined>,
     /// The node of each pod that has an entry, as far as it has been noted. A dbbudget that was not there when a pod
     /// vanished asks that node.

@@ -58,7 +58,7 @@ use crate::cluster::write::Writer;
 use crate::serve::health::Readiness;
 use crate::serve::metrics::Metrics;
 use failure::Failure;
-use queue::Queue;
+use queue::{Pace, Queue};
 use reconcile::{Context, reconcile};
 pub use settings::{Ports, Settings};
 use signals::{sleep_until, tell};
@@ -108,7 +108,7 @@ pub async fn run(
     };
     let leads = *context.leader.borrow();
     let controller = Controller {
-        queue: Queue::new(settings.debounce),
+        queue: Queue::new(Pace::of_status(settings.debounce)),
         looks: JoinSet::new(),
         watches: Watches::new(follower, ready, settings.namespaces.as_deref()),
         plan_at: Some(Instant::now()),

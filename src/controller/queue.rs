@@ -1,29 +1,47 @@
 //! Which budget is looked at when. Pure: the clock is handed in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::api::parse::Name;
 use crate::cluster::view::Concerned;
 
-/// A first change waits this long for those that come with it: one `kubectl apply` writes several objects.
-const GATHER: Duration = Duration::from_millis(15);
-/// While changes keep coming, a budget is looked at no more often than this.
-const SLOWEST: Duration = Duration::from_millis(800);
+/// A look that wrote nothing lets so many times its own duration pass before the next, so that a storm of changes that
+/// matter to nobody takes a part of one core.
+const REST: u32 = 4;
 /// The longest wait after failures.
 const LONGEST_RETRY: Duration = Duration::from_secs(20);
 
 /// Budgets that are to be looked at. Each is looked at by one task at a time.
 ///
-/// A lone change is served at once. While changes keep coming, the pause between two looks doubles from `debounce` to
-/// 800 ms, so that a storm costs about one write a second and the status is never more than a second behind.
+/// A lone change is served at once. While changes keep coming, the pause between two looks doubles up to the longest.
 #[derive(Debug)]
 pub struct Queue {
-    debounce: Duration,
+    pace: Pace,
     due: BTreeMap<Name, Instant>,
-    running: BTreeSet<Name>,
+    /// What is looked at now, and what was known of the look before.
+    running: BTreeMap<Name, Option<Recent>>,
     recent: BTreeMap<Name, Recent>,
     failures: BTreeMap<Name, u32>,
+}
+
+/// How often budgets are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// A first change waits this long for those that come with it: one `kubectl apply` writes several objects.
+    pub gather: Duration,
+    /// The first pause.
+    pub first: Duration,
+    /// While changes keep coming, a budget is looked at no more often than this.
+    pub slowest: Duration,
+}
+
+impl Pace {
+    /// For what people see: a storm costs about one write a second, and is never more than a second behind.
+    #[must_use]
+    pub const fn of_status(first: Duration) -> Self {
+        Self { gather: Duration::from_millis(15), first, slowest: Duration::from_millis(800) }
+    }
 }
 
 /// When a budget was looked at last.
@@ -31,21 +49,31 @@ pub struct Queue {
 struct Recent {
     at: Instant,
     pause: Duration,
+    /// Not before this.
+    rests: Instant,
+}
+
+impl Recent {
+    fn over(self) -> Instant {
+        self.rests.max(self.at + self.pause)
+    }
 }
 
 impl Queue {
-    /// An empty queue. `debounce` is the first pause.
+    /// An empty queue.
     #[must_use]
-    pub fn new(debounce: Duration) -> Self {
+    pub fn new(pace: Pace) -> Self {
         let (due, running, recent, failures) = Default::default();
-        Self { debounce, due, running, recent, failures }
+        Self { pace, due, running, recent, failures }
     }
 
     /// These budgets have changed.
     pub fn add(&mut self, names: Concerned, now: Instant) {
         for name in names {
-            let after = self.recent.get(&name).map(|recent| recent.at + recent.pause);
-            let at = after.map_or(now + GATHER, |after| after.max(now + GATHER));
+            let gathered = now + self.pace.gather;
+            // How long to pause after a look that runs is known when it is done.
+            let recent = self.recent.get(&name).filter(|_| !self.running.contains_key(&name));
+            let at = recent.map_or(gathered, |recent| recent.over().max(gathered));
             let due = self.due.entry(name).or_insert(at);
             *due = at.min(*due);
         }
@@ -53,15 +81,15 @@ impl Queue {
 
     /// Takes a budget whose time has come, with how often it failed in a row.
     pub fn take(&mut self, now: Instant) -> Option<(Name, u32)> {
-        let due = self.due.iter().filter(|(name, at)| **at <= now && !self.running.contains(*name));
+        let due = self.due.iter().filter(|(name, at)| **at <= now && !self.running.contains_key(*name));
         let name = due.min_by_key(|(_, at)| **at)?.0.clone();
         self.due.remove(&name);
-        self.running.insert(name.clone());
         let pause = match self.recent.get(&name) {
-            Some(recent) if now < recent.at + recent.pause * 2 => (recent.pause * 2).min(SLOWEST),
-            _ => self.debounce,
+            Some(recent) if now < recent.at + recent.pause * 2 => (recent.pause * 2).min(self.pace.slowest),
+            _ => self.pace.first,
         };
-        self.recent.insert(name.clone(), Recent { at: now, pause });
+        let before = self.recent.insert(name.clone(), Recent { at: now, pause, rests: now });
+        self.running.insert(name.clone(), before);
         let failures = self.failures.get(&name).copied().unwrap_or(0);
         Some((name, failures))
     }
@@ -69,14 +97,33 @@ impl Queue {
     /// When [`Queue::take`] will have something.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.due.iter().filter(|(name, _)| !self.running.contains(*name)).map(|(_, at)| *at).min()
+        self.due.iter().filter(|(name, _)| !self.running.contains_key(*name)).map(|(_, at)| *at).min()
     }
 
     /// A budget has been looked at.
     pub fn done(&mut self, name: &Name, now: Instant) {
-        self.running.remove(name);
+        self.ended(name);
         self.failures.remove(name);
-        self.recent.retain(|_, recent| now < recent.at + SLOWEST * 2);
+        let slowest = self.pace.slowest;
+        self.recent.retain(|_, recent| now < recent.rests.max(recent.at + slowest * 2));
+    }
+
+    /// A budget has been looked at, and there was nothing to write. The next look does not wait as if there had been.
+    pub fn idle(&mut self, name: &Name, now: Instant) {
+        let Some(recent) = self.recent.get_mut(name) else { return self.done(name, now) };
+        let rests = now + (now - recent.at) * REST;
+        let before = self.running.get(name).copied().flatten();
+        let before = before.unwrap_or(Recent { at: recent.at, pause: Duration::ZERO, rests });
+        *recent = Recent { rests, ..before };
+        self.done(name, now);
+    }
+
+    /// Nobody looks any more. What has changed meanwhile waits for the pause.
+    fn ended(&mut self, name: &Name) {
+        self.running.remove(name);
+        if let (Some(due), Some(recent)) = (self.due.get_mut(name), self.recent.get(name)) {
+            *due = recent.over().max(*due);
+        }
     }
 
     /// A budget is to be looked at then, though nothing happens.
@@ -88,7 +135,7 @@ impl Queue {
     /// Looking at a budget failed; it is tried again after `first`, doubled with every failure in a row. A change does not
     /// wait for that.
     pub fn failed(&mut self, name: &Name, first: Duration, now: Instant) {
-        self.running.remove(name);
+        self.ended(name);
         let failures = self.failures.entry(name.clone()).or_default();
         let wait = (first * 2u32.pow((*failures).min(10))).min(LONGEST_RETRY);
         *failures = failures.saturating_add(1);
@@ -116,7 +163,7 @@ mod tests {
     }
 
     fn queue() -> (Queue, Instant) {
-        (Queue::new(ms(100)), Instant::now())
+        (Queue::new(Pace::of_status(ms(100))), Instant::now())
     }
 
     #[test]
@@ -162,6 +209,25 @@ mod tests {
         queue.done(&a, start + ms(6_000));
         queue.add(names(&["a"]), start + ms(9_000));
         assert_eq!(queue.next(), Some(start + ms(9_015)), "after a rest it is quick again");
+    }
+
+    #[test]
+    fn what_wrote_nothing_holds_nobody_up() {
+        let (mut queue, start) = queue();
+        let a = Name::new("shop", "a");
+        queue.add(names(&["a"]), start);
+        queue.take(start + ms(15)).unwrap();
+        queue.idle(&a, start + ms(20));
+        queue.add(names(&["a"]), start + ms(21));
+        assert_eq!(queue.next(), Some(start + ms(40)), "it rests four times as long as it took");
+        queue.take(start + ms(40)).unwrap();
+        queue.done(&a, start + ms(41));
+        queue.add(names(&["a"]), start + ms(42));
+        assert_eq!(queue.next(), Some(start + ms(140)), "after a write it pauses");
+        queue.take(start + ms(140)).unwrap();
+        queue.idle(&a, start + ms(141));
+        queue.add(names(&["a"]), start + ms(142));
+        assert_eq!(queue.next(), Some(start + ms(157)), "and does not double that for what was idle");
     }
 
     #[test]

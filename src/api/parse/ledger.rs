@@ -1,6 +1,7 @@
 //! A ledger as it is stored, and as it is computed with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -9,7 +10,7 @@ use crate::api::ledger::{self as stored, DatabaseLedgerSpec};
 use crate::api::workload::Source as ShownSource;
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
-use crate::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Quarantined};
+use crate::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Quarantined, Uid};
 
 /// What counts for an entry whose pod may open as many as it likes: more than any database has.
 pub const UNBOUNDED: u32 = 1_000_000;
@@ -31,9 +32,37 @@ pub fn ledger(spec: &DatabaseLedgerSpec) -> Ledger {
     Ledger::stored(phase, bounds, entries, quarantine)
 }
 
-/// Writes a ledger. `uid`: the budget's.
+/// What is stored beside the ledger itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// UID of the budget.
+    pub budget_uid: String,
+    /// The node of each pod, as far as it was noted.
+    pub nodes: BTreeMap<Uid, Arc<str>>,
+}
+
+impl Beside {
+    /// Reads it.
+    #[must_use]
+    pub fn of(spec: &DatabaseLedgerSpec) -> Self {
+        let nodes = spec.nodes.iter().map(|(uid, node)| (uid.as_str().into(), node.as_str().into()));
+        Self { budget_uid: spec.budget_uid.clone(), nodes: nodes.collect() }
+    }
+}
+
+/// Writes a ledger.
 #[must_use]
-pub fn ledger_spec(ledger: &Ledger, uid: &str) -> DatabaseLedgerSpec {
+pub fn ledger_spec(ledger: &Ledger, beside: &Beside) -> DatabaseLedgerSpec {
+    DatabaseLedgerSpec {
+        nodes: beside.nodes.iter().map(|(uid, node)| (uid.to_string(), node.to_string())).collect(),
+        entries: ledger.entries().iter().map(|(uid, e)| (uid.to_string(), stored_entry(e))).collect(),
+        quarantine: ledger.quarantined().iter().map(|(uid, q)| (uid.to_string(), stored_quarantine(q))).collect(),
+        ..scalars(ledger, &beside.budget_uid)
+    }
+}
+
+/// All of it but entries.
+fn scalars(ledger: &Ledger, uid: &str) -> DatabaseLedgerSpec {
     let bounds = ledger.bounds();
     let held = [Source::Allocatable, Source::Reserve].map(|source| ledger.held(source)).into_iter().sum();
     DatabaseLedgerSpec {
@@ -46,8 +75,8 @@ pub fn ledger_spec(ledger: &Ledger, uid: &str) -> DatabaseLedgerSpec {
         budget_generation: bounds.generation,
         budget_uid: uid.to_owned(),
         held: number(held).into(),
-        entries: ledger.entries().iter().map(|(uid, e)| (uid.to_string(), stored_entry(e))).collect(),
-        quarantine: ledger.quarantined().iter().map(|(uid, q)| (uid.to_string(), stored_quarantine(q))).collect(),
+        entries: BTreeMap::new(),
+        quarantine: BTreeMap::new(),
         nodes: BTreeMap::new(),
     }
 }
@@ -139,27 +168,38 @@ fn stored_quarantine(kept: &Quarantined) -> stored::Quarantined {
 /// What differs between two versions, as a merge patch of the spec: a burst of grants is a small write, however many hold
 /// something already.
 #[must_use]
-pub fn difference(before: &DatabaseLedgerSpec, after: &DatabaseLedgerSpec) -> serde_json::Value {
-    let json = |spec: &DatabaseLedgerSpec| {
-        let (entries, quarantine, nodes) = Default::default();
-        let scalars = DatabaseLedgerSpec { entries, quarantine, nodes, budget_uid: spec.budget_uid.clone(), ..*spec };
-        serde_json::to_value(scalars).unwrap_or_default()
-    };
-    let mut patch = json(after);
-    patch["entries"] = changes(&before.entries, &after.entries);
-    patch["nodes"] = changes(&before.nodes, &after.nodes);
-    patch["quarantine"] = changes(&before.quarantine, &after.quarantine);
+pub fn difference(before: (&Ledger, &Beside), after: (&Ledger, &Beside)) -> serde_json::Value {
+    let ((before, known), (after, beside)) = (before, after);
+    let mut patch = serde_json::to_value(scalars(after, &beside.budget_uid)).unwrap_or_default();
+    patch["entries"] = changes(before.entries(), after.entries(), stored_entry);
+    patch["quarantine"] = changes(before.quarantined(), after.quarantined(), stored_quarantine);
+    patch["nodes"] = changes(&known.nodes, &beside.nodes, ToString::to_string);
     patch
 }
 
-fn changes<T: PartialEq + serde::Serialize>(
-    before: &BTreeMap<String, T>,
-    after: &BTreeMap<String, T>,
+fn changes<T: PartialEq, S: serde::Serialize>(
+    before: &BTreeMap<Uid, T>,
+    after: &BTreeMap<Uid, T>,
+    stored: impl Fn(&T) -> S,
 ) -> serde_json::Value {
-    let gone = before.keys().filter(|key| !after.contains_key(*key)).map(|key| (key.clone(), serde_json::Value::Null));
+    let gone = before.keys().filter(|key| !after.contains_key(*key));
+    let gone = gone.map(|key| (key.to_string(), serde_json::Value::Null));
     let new = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
-    let new = new.map(|(key, value)| (key.clone(), serde_json::to_value(value).unwrap_or_default()));
+    let new = new.map(|(key, value)| (key.to_string(), serde_json::to_value(stored(value)).unwrap_or_default()));
     serde_json::Value::Object(gone.chain(new).collect())
+}
+
+/// At most so many bytes of JSON, computed without writing any.
+#[must_use]
+pub fn at_most_bytes(ledger: &Ledger) -> usize {
+    /// Names of fields, numbers, times and a UID.
+    const AROUND: usize = 300;
+    let of = |entry: &Entry| {
+        let values = entry.values.iter().map(|(key, value)| key.len() + value.len() + 8);
+        AROUND + entry.namespace.len() + entry.name.len() + values.sum::<usize>()
+    };
+    let apart = ledger.quarantined().values().map(|kept| AROUND + kept.why.len() * 2 + of(&kept.entry));
+    AROUND + ledger.entries().values().map(of).chain(apart).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -187,10 +227,16 @@ mod tests {
         ledger
     }
 
+    fn beside() -> Beside {
+        Beside { budget_uid: "u".into(), nodes: [("uid-2".into(), "n1".into())].into() }
+    }
+
     #[test]
     fn what_is_stored_is_read_as_it_was() {
         let before = some();
-        let spec = ledger_spec(&before, "u");
+        let spec = ledger_spec(&before, &beside());
+        let size = serde_json::to_vec(&spec).expect("JSON").len();
+        assert!((size..3 * size).contains(&at_most_bytes(&before)), "{size}");
         assert_eq!((spec.held, spec.budget_uid.as_str()), (21, "u"));
         let text = serde_json::to_string(&spec).expect("JSON");
         assert_eq!(ledger(&serde_json::from_str(&text).expect("a spec")), before);
@@ -202,8 +248,9 @@ mod tests {
         let mut after = before.clone();
         after.expire(Moment(3_000));
         after.seen_alive(&"uid-1".into());
-        let patch = difference(&ledger_spec(&before, "u"), &ledger_spec(&after, "u"));
+        let patch = difference((&before, &beside()), (&after, &Beside { nodes: BTreeMap::new(), ..beside() }));
         assert_eq!(patch["entries"]["uid-4"], json!(null), "the drain has ended");
+        assert_eq!(patch["nodes"], json!({"uid-2": null}));
         assert_eq!(patch["entries"]["uid-1"]["name"], "pod-1");
         assert_eq!(patch["entries"].as_object().map(serde_json::Map::len), Some(2));
         assert_eq!((&patch["quarantine"], &patch["held"]), (&json!({"uid-1": null}), &json!(18)));

@@ -121,8 +121,9 @@ pub enum Refusal {
 pub struct Ledger {
     phase: Phase,
     bounds: Bounds,
-    entries: BTreeMap<Uid, Entry>,
-    quarantine: BTreeMap<Uid, Quarantined>,
+    /// Shared by all copies, until one of them changes: everybody who asks has one, and most looks change nothing.
+    entries: Arc<BTreeMap<Uid, Entry>>,
+    quarantine: Arc<BTreeMap<Uid, Quarantined>>,
 }
 
 impl Ledger {
@@ -140,7 +141,7 @@ impl Ledger {
         entries: BTreeMap<Uid, Entry>,
         quarantine: BTreeMap<Uid, Quarantined>,
     ) -> Self {
-        Self { phase, bounds, entries, quarantine }
+        Self { phase, bounds, entries: Arc::new(entries), quarantine: Arc::new(quarantine) }
     }
 
     /// Whether it grants.
@@ -157,13 +158,13 @@ impl Ledger {
 
     /// Entries of pods that are not known to have ended.
     #[must_use]
-    pub const fn entries(&self) -> &BTreeMap<Uid, Entry> {
+    pub fn entries(&self) -> &BTreeMap<Uid, Entry> {
         &self.entries
     }
 
     /// Entries of pods that are gone without proof.
     #[must_use]
-    pub const fn quarantined(&self) -> &BTreeMap<Uid, Quarantined> {
+    pub fn quarantined(&self) -> &BTreeMap<Uid, Quarantined> {
         &self.quarantine
     }
 
@@ -202,14 +203,14 @@ impl Ledger {
         if self.held(entry.source) + Connections::from(entry.connections) > self.bound(entry.source) {
             return Err(Refusal::NoRoom);
         }
-        self.entries.insert(uid, entry);
+        Arc::make_mut(&mut self.entries).insert(uid, entry);
         Ok(())
     }
 
     /// Records that connections are, or may be, held whatever the sum. An entry that is there stays as it is.
     pub fn enter(&mut self, uid: Uid, fact: Entry) {
         if !self.knows(&uid) {
-            self.entries.insert(uid, fact);
+            Arc::make_mut(&mut self.entries).insert(uid, fact);
         }
     }
 
@@ -221,40 +222,43 @@ impl Ledger {
 
     /// Drops the entry of a pod that has ended, kept apart or not.
     pub fn remove(&mut self, ended: &Ended) {
-        self.entries.remove(ended.uid());
-        self.quarantine.remove(ended.uid());
+        take(&mut self.entries, ended.uid());
+        take(&mut self.quarantine, ended.uid());
     }
 
     /// Keeps the entry of a pod apart that is gone without proof.
     pub fn quarantine(&mut self, uid: &Uid, why: String, since: Moment, wait: Wait) {
-        if let Some(entry) = self.entries.remove(uid) {
-            self.quarantine.insert(uid.clone(), Quarantined::new(entry, why, since, wait));
+        if let Some(entry) = take(&mut self.entries, uid) {
+            Arc::make_mut(&mut self.quarantine).insert(uid.clone(), Quarantined::new(entry, why, since, wait));
         }
     }
 
     /// A pod that was kept apart is there after all.
     pub fn seen_alive(&mut self, uid: &Uid) {
-        if let Some(kept) = self.quarantine.remove(uid) {
-            self.entries.insert(uid.clone(), kept.entry);
+        if let Some(kept) = take(&mut self.quarantine, uid) {
+            Arc::make_mut(&mut self.entries).insert(uid.clone(), kept.entry);
         }
     }
 
     /// Ends the quarantine of a pod, if its time has come. `node`: what was heard of its node.
     pub fn release(&mut self, uid: &Uid, node: NodeSeen, now: Moment) {
         if self.quarantine.get(uid).is_some_and(|kept| kept.is_over(node, now)) {
-            self.quarantine.remove(uid);
+            take(&mut self.quarantine, uid);
         }
     }
 
     /// Drops the entries whose own end has come.
     pub fn expire(&mut self, now: Moment) {
-        self.entries.retain(|_, entry| entry.until.is_none_or(|until| until > now));
+        let lasts = |entry: &Entry| entry.until.is_none_or(|until| until > now);
+        if !self.entries.values().all(lasts) {
+            Arc::make_mut(&mut self.entries).retain(|_, entry| lasts(entry));
+        }
     }
 
     /// Drops what somebody keeps and gives back: no pod is behind it that may still hold any.
     pub fn give_back(&mut self, key: &str) {
         if self.entries.get(key).is_some_and(|entry| entry.origin == Origin::Reserved) {
-            self.entries.remove(key);
+            Arc::make_mut(&mut self.entries).remove(key);
         }
     }
 
@@ -281,6 +285,11 @@ impl Ledger {
         }
         self.phase = Phase::Leasing;
     }
+}
+
+/// Removes what is there; otherwise nothing is copied.
+fn take<T: Clone>(map: &mut Arc<BTreeMap<Uid, T>>, uid: &str) -> Option<T> {
+    if map.contains_key(uid) { Arc::make_mut(map).remove(uid) } else { None }
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl Pods {
         if before.is_some() {
             workloads = self.remove(&id).workloads;
         }
-        let pod = Arc::new(pod);
+        let pod = Arc::new(self.sharing(pod));
         for key in &pod.owners {
             self.by_owner.entry(key.clone()).or_default().insert(pod.name.clone(), pod.clone());
         }
@@ -84,6 +84,16 @@ impl Pods {
         }
         self.all.insert(id, pod);
         Changed { workloads, shown }
+    }
+
+    /// A pod with what it was born with taken from a sibling, where that is the same: thousands are kept.
+    fn sharing(&self, mut pod: Pod) -> Pod {
+        let siblings = pod.owners.first().and_then(|owner| self.by_owner.get(owner));
+        let ends = siblings.into_iter().flat_map(|all| [all.first_key_value(), all.last_key_value()]).flatten();
+        if let Some((_, sibling)) = ends.into_iter().find(|(_, sibling)| sibling.pinned == pod.pinned) {
+            pod.pinned.clone_from(&sibling.pinned);
+        }
+        pod
     }
 
     /// Drops a pod that is gone, and keeps how it was last seen for those who have to know.

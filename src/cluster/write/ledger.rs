@@ -5,8 +5,9 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use super::{WriteError, Writer, limited};
-use crate::api::parse::{Name, difference};
-use crate::api::{DatabaseLedger, DatabaseLedgerSpec};
+use crate::api::DatabaseLedger;
+use crate::api::parse::{self, Beside, Name, at_most_bytes, difference, ledger_spec};
+use crate::budget::ledger::Ledger;
 
 /// Owner of every field of a ledger.
 const FIELD_MANAGER: &str = "dbbudget/ledger";
@@ -18,15 +19,19 @@ const LARGEST: usize = 1 << 20;
 pub struct Stored {
     uid: String,
     resource_version: String,
-    /// What it says.
-    pub spec: DatabaseLedgerSpec,
+    /// What is stored beside its entries.
+    pub beside: Beside,
 }
 
 impl Stored {
-    fn new(metadata: &ObjectMeta, spec: DatabaseLedgerSpec) -> Self {
+    fn new(metadata: &ObjectMeta, beside: Beside) -> Self {
         let text = |field: &Option<String>| field.clone().unwrap_or_default();
-        Self { uid: text(&metadata.uid), resource_version: text(&metadata.resource_version), spec }
+        Self { uid: text(&metadata.uid), resource_version: text(&metadata.resource_version), beside }
     }
+}
+
+fn bytes(ledger: &Ledger, beside: &Beside) -> usize {
+    serde_json::to_vec(&ledger_spec(ledger, beside)).map_or(0, |json| json.len())
 }
 
 fn what(name: &Name) -> String {
@@ -47,10 +52,10 @@ impl Writer {
     ///
     /// # Errors
     /// When it was not read.
-    pub async fn ledger(&self, name: &Name) -> Result<Option<Stored>, WriteError> {
+    pub async fn ledger(&self, name: &Name) -> Result<Option<(Stored, Ledger)>, WriteError> {
         let (api, verb) = (self.ledgers(&name.namespace), permission("get"));
         let read = limited(what(name), &name.namespace, verb, api.get_opt(&name.name)).await?;
-        Ok(read.map(|ledger| Stored::new(&ledger.metadata, ledger.spec)))
+        Ok(read.map(|read| (Stored::new(&read.metadata, Beside::of(&read.spec)), parse::ledger(&read.spec))))
     }
 
     /// Names of all ledgers; `namespaces`: of these alone.
@@ -79,12 +84,12 @@ impl Writer {
     ///
     /// # Errors
     /// When it was not created, or nobody knows whether it was.
-    pub async fn create_ledger(&self, name: &Name, spec: DatabaseLedgerSpec) -> Result<Stored, WriteError> {
-        let ledger = DatabaseLedger::new(&name.name, spec);
+    pub async fn create_ledger(&self, name: &Name, ledger: &Ledger, beside: Beside) -> Result<Stored, WriteError> {
+        let ledger = DatabaseLedger::new(&name.name, ledger_spec(ledger, &beside));
         let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
         let api = self.ledgers(&name.namespace);
         let created = limited(what(name), &name.namespace, permission("create"), api.create(&params, &ledger)).await?;
-        Ok(Stored::new(&created.metadata, created.spec))
+        Ok(Stored::new(&created.metadata, beside))
     }
 
     /// Changes a ledger, if it is still what this was computed from.
@@ -95,19 +100,20 @@ impl Writer {
         &self,
         name: &Name,
         from: &Stored,
-        to: DatabaseLedgerSpec,
+        (before, after): (&Ledger, &Ledger),
+        beside: Beside,
     ) -> Result<Stored, WriteError> {
-        if to.entries.len() > 1_000 && serde_json::to_vec(&to).is_ok_and(|json| json.len() > LARGEST) {
+        if at_most_bytes(after) > LARGEST && bytes(after, &beside) > LARGEST {
             let why = format!(
                 "with {} pods it would be larger than 1 MiB; split the budget {name} into several, each with a part of the \
                  capacity and of the workloads",
-                to.entries.len()
+                after.entries().len()
             );
             return Err(WriteError::Refused { what: what(name), why });
         }
         let patch = json!({
             "metadata": {"uid": from.uid, "resourceVersion": from.resource_version},
-            "spec": difference(&from.spec, &to),
+            "spec": difference((before, &from.beside), (after, &beside)),
         });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         let api = self.ledgers(&name.namespace);
@@ -115,7 +121,7 @@ impl Writer {
         // The answer without the entries, which are known.
         let write = api.patch_metadata(&name.name, &params, &patch);
         let written = limited(what(name), &name.namespace, permission("patch"), write).await?;
-        Ok(Stored::new(&written.metadata, to))
+        Ok(Stored::new(&written.metadata, beside))
     }
 
     /// Deletes a ledger, if it is still what this was computed from.

@@ -107,6 +107,7 @@ impl Parts {
     ) {
         let Common { client, shared, metrics, leader, .. } = common;
         let context = leases::look::Context {
+            metrics: metrics.clone(),
             shared: shared.clone(),
             writer: Writer::new(client.clone(), settings.instance.clone()),
             leader: leader.clone(),
@@ -115,7 +116,7 @@ impl Parts {
             registered: wires.registered,
             settle: args.adopt_after,
         };
-        let leases = Leases::new(context, metrics.clone(), settings.namespaces.clone(), wires.wake);
+        let leases = Leases::new(context, settings.namespaces.clone(), wires.wake);
         let (stop, stops) = oneshot::channel();
         self.stop_leases = Some(stop);
         self.add(LEASES, leases.run(ended(stops)));

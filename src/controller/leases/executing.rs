@@ -25,7 +25,8 @@ pub struct Executor {
     writer: Writer,
     metrics: Arc<Metrics>,
     permits: Arc<Semaphore>,
-    sent: Arc<Mutex<BTreeMap<Uid, Instant>>>,
+    /// When each pod was let go; nothing: that is under way.
+    sent: Arc<Mutex<BTreeMap<Uid, Option<Instant>>>>,
     failed: mpsc::UnboundedSender<Name>,
 }
 
@@ -48,6 +49,9 @@ impl Executor {
             let Some(gate) = &pod.gate else { return };
             let written = this.writer.ungate(&pod, gate, &values).await;
             this.metrics.written("pod", written.as_ref().map_or_else(WriteError::kind, |()| "ok"));
+            if written.is_ok() {
+                this.sent().insert(pod.uid.clone(), Some(Instant::now()));
+            }
             if let Err(error) = written {
                 tracing::debug!(pod = %pod.name, "{error}");
                 if let WriteError::Forbidden(sentence) = &error {
@@ -63,17 +67,18 @@ impl Executor {
     fn is_due(&self, uid: &Uid) -> bool {
         let now = Instant::now();
         let mut sent = self.sent();
-        if sent.get(uid).is_some_and(|at| now < *at + PATIENCE) {
+        let is_recent = |at: &Option<Instant>| at.is_none_or(|at| now < at + PATIENCE);
+        if sent.get(uid).is_some_and(is_recent) {
             return false;
         }
         if sent.len() > 1_000 {
-            sent.retain(|_, at| now < *at + PATIENCE);
+            sent.retain(|_, at| is_recent(at));
         }
-        sent.insert(uid.clone(), now);
+        sent.insert(uid.clone(), None);
         true
     }
 
-    fn sent(&self) -> std::sync::MutexGuard<'_, BTreeMap<Uid, Instant>> {
+    fn sent(&self) -> std::sync::MutexGuard<'_, BTreeMap<Uid, Option<Instant>>> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

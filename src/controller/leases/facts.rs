@@ -104,7 +104,7 @@ pub struct Absent {
 impl Facts {
     /// Looks at what concerns one ledger. `nodes`: those that were noted of its pods.
     #[must_use]
-    pub fn gather(view: &View, name: &Name, ledger: Option<&Ledger>, nodes: &BTreeMap<String, String>) -> Self {
+    pub fn gather(view: &View, name: &Name, ledger: Option<&Ledger>, nodes: &BTreeMap<Uid, Arc<str>>) -> Self {
         let mut facts = Self { absent: absent(view, ledger, nodes), ..Self::default() };
         if let (Some(stored), Some(budget)) = (view.budget(name), view.snapshot().budget(name)) {
             facts.uid.clone_from(&stored.version.uid);
@@ -276,7 +276,7 @@ fn members(view: &View, claims: &[Claim], budget: &str) -> BTreeMap<Uid, Member>
 }
 
 /// Entries of pods that nobody sees, and pods that are seen though their entries are kept apart.
-fn absent(view: &View, ledger: Option<&Ledger>, nodes: &BTreeMap<String, String>) -> Vec<Absent> {
+fn absent(view: &View, ledger: Option<&Ledger>, nodes: &BTreeMap<Uid, Arc<str>>) -> Vec<Absent> {
     let Some(ledger) = ledger else { return Vec::new() };
     let is_pod = |origin: Origin| !matches!(origin, Origin::Drain | Origin::Reserved | Origin::Budget);
     let here = |uid: &Uid, namespace: &str, name: &str| view.pods().get(namespace, name).is_some_and(|p| p.uid == *uid);
@@ -288,7 +288,7 @@ fn absent(view: &View, ledger: Option<&Ledger>, nodes: &BTreeMap<String, String>
         uid: uid.clone(),
         pod: Name::new(entry.namespace.clone(), entry.name.clone()),
         last: view.pods().gone(uid).map(|gone| gone.pod.clone()),
-        node: nodes.get(&**uid).cloned(),
+        node: nodes.get(uid).map(ToString::to_string),
     });
     absent.collect()
 }

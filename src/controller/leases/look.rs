@@ -14,7 +14,7 @@ use super::facts::{Absent, Facts, now};
 use super::heartbeats::Heartbeats;
 use super::ledgers::{Kept, Ledgers};
 use super::writing::write;
-use crate::api::parse::{Name, ledger};
+use crate::api::parse::Name;
 use crate::budget::ledger::adoption::NotYet;
 use crate::budget::ledger::ended::{Verdict, judge};
 use crate::budget::ledger::{Ledger, Moment, Phase, Uid};
@@ -26,6 +26,7 @@ use crate::cluster::write::ledger::Stored;
 use crate::cluster::write::{WriteError, Writer};
 use crate::controller::failure::Failure;
 use crate::pod::pinned::Pinned;
+use crate::serve::metrics::Metrics;
 
 /// What every look needs.
 pub struct Context {
@@ -33,6 +34,8 @@ pub struct Context {
     pub shared: Shared,
     /// How it is written.
     pub writer: Writer,
+    /// Counts what is written.
+    pub metrics: Arc<Metrics>,
     /// Whether this replica may write.
     pub leader: watch::Receiver<bool>,
     /// The ledgers, for others.
@@ -54,6 +57,8 @@ pub struct Outcome {
     pub others: BTreeSet<Name>,
     /// After which time to look again though nothing happens.
     pub again: Option<Duration>,
+    /// Whether the ledger was written.
+    pub wrote: bool,
 }
 
 /// What is remembered of one ledger between two looks.
@@ -100,7 +105,7 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
             return Err(Failure::Waiting(unfilled));
         }
         let none = BTreeMap::new();
-        let nodes = keeping.stored.as_ref().map_or(&none, |stored| &stored.spec.nodes);
+        let nodes = keeping.stored.as_ref().map_or(&none, |stored| &stored.beside.nodes);
         Facts::gather(&view, name, keeping.stored.as_ref().map(|_| &keeping.ledger), nodes)
     };
     if keeping.stored.is_none()
@@ -130,19 +135,20 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
         unknown_since: keeping.unknown_since,
         now: now(),
     };
-    let is_same = |stored: &Stored| stored.spec.budget_uid == facts.uid || facts.uid.is_empty();
+    let is_same = |stored: &Stored| stored.beside.budget_uid == facts.uid || facts.uid.is_empty();
     let same = keeping.stored.as_ref().is_some_and(is_same);
     let plan = decide(&keeping.ledger, same, &facts, known, &mut keeping.lost);
     keeping.heartbeats = heartbeats;
-    write(context, name, keeping, &facts, &plan.ledger).await?;
-    Ok(report(context, name, keeping, (plan, freed, not_yet), (begins, facts.terms.is_some())))
+    let wrote = write(context, name, keeping, &facts, &plan.ledger).await?;
+    let outcome = report(context, name, keeping, (plan, freed, not_yet), (begins, facts.terms.is_some()));
+    Ok(Outcome { wrote, ..outcome })
 }
 
 /// The ledger as it is stored, unless this replica wrote it last.
 async fn read(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<(), Failure> {
     if !keeping.was_read {
-        keeping.stored = context.writer.ledger(name).await?;
-        keeping.ledger = keeping.stored.as_ref().map(|stored| ledger(&stored.spec)).unwrap_or_default();
+        let (stored, ledger) = context.writer.ledger(name).await?.unzip();
+        (keeping.stored, keeping.ledger) = (stored, ledger.unwrap_or_default());
         keeping.was_read = true;
     }
     Ok(())
@@ -255,7 +261,8 @@ fn report(
     context.shared.outlived(name, counted.collect());
     let is_empty = keeping.stored.is_none() && freed.is_empty();
     let changed = context.ledgers.put(name, (!is_empty).then_some(kept));
-    Outcome { execute: plan.execute, others: if changed { others } else { BTreeSet::new() }, again }
+    let others = if changed { others } else { BTreeSet::new() };
+    Outcome { execute: plan.execute, others, again, wrote: false }
 }
 
 fn until(at: Moment) -> Duration {

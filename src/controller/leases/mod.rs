@@ -45,21 +45,22 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use super::failure::Failure;
-use super::queue::Queue;
+use super::queue::{Pace, Queue};
 use super::{Error, sleep_until};
 use crate::api::parse::Name;
 use crate::api::policy::Enforcement;
 use crate::cluster::view::Notice;
 use crate::pod::pinned::Pinned;
-use crate::serve::metrics::Metrics;
 use executing::Executor;
 use look::{Context, Keeping, Outcome, look};
 use telling::Told;
 
 /// Ledgers looked at at the same time.
 const LOOKS_AT_ONCE: usize = 8;
-/// While pods keep coming, each write of a ledger takes in those of this time.
-const BATCH: Duration = Duration::from_millis(60);
+/// Somebody waits, so the first look is at once. While pods keep coming, each write of a ledger takes in those of a longer
+/// time: a burst of many costs few writes.
+const PACE: Pace =
+    Pace { gather: Duration::from_millis(1), first: Duration::from_millis(15), slowest: Duration::from_millis(120) };
 /// How somebody ended matters no longer to those who never held anything.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 /// Who waits for long is told then.
@@ -91,19 +92,14 @@ pub struct Leases {
 impl Leases {
     /// Nothing has been looked at.
     #[must_use]
-    pub fn new(
-        context: Context,
-        metrics: Arc<Metrics>,
-        namespaces: Option<Vec<String>>,
-        wake: mpsc::UnboundedReceiver<Name>,
-    ) -> Self {
+    pub fn new(context: Context, namespaces: Option<Vec<String>>, wake: mpsc::UnboundedReceiver<Name>) -> Self {
         let (notices, (fails, failed)) = (context.shared.listen(), mpsc::unbounded_channel());
-        let executor = Executor::new(context.writer.clone(), metrics, fails);
+        let executor = Executor::new(context.writer.clone(), context.metrics.clone(), fails);
         Self {
             context: Arc::new(context),
             executor,
             told: Told::default(),
-            queue: Queue::new(BATCH),
+            queue: Queue::new(PACE),
             looks: JoinSet::new(),
             keeping: BTreeMap::new(),
             notices,
@@ -218,12 +214,16 @@ impl Leases {
     fn looked(&mut self, name: &Name, outcome: Result<Outcome, Failure>) {
         let now = Instant::now();
         match outcome {
-            Ok(Outcome { execute, others, again }) => {
+            Ok(Outcome { execute, others, again, wrote }) => {
                 for pod in execute {
                     self.executor.execute(&self.context.ledgers, name, pod);
                 }
                 self.queue.add(others, now);
-                self.queue.done(name, now);
+                if wrote {
+                    self.queue.done(name, now);
+                } else {
+                    self.queue.idle(name, now);
+                }
                 if let Some(kept) = self.context.ledgers.of(name)
                     && self.told.tell(&self.context.writer, &name.to_string(), &kept)
                 {

@@ -1,20 +1,20 @@
 //! How a ledger is written: what changed, on condition that nobody else wrote since.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::facts::Facts;
+use super::facts::{Facts, Member};
 use super::look::{Context, Keeping};
-use crate::api::DatabaseLedgerSpec;
-use crate::api::parse::{Name, ledger_spec};
+use crate::api::parse::{Beside, Name};
 use crate::budget::ledger::{Ledger, Uid};
-use crate::cluster::write::ledger::Stored;
+use crate::cluster::write::WriteError;
 use crate::controller::failure::Failure;
 
 /// Nodes of pods are noted together.
 const NODES_WAIT: Duration = Duration::from_secs(5);
 
-/// Writes what changed.
+/// Writes what changed. Answers whether anything had.
 ///
 /// # Errors
 /// When somebody else wrote since, or nobody knows whether it was written.
@@ -24,46 +24,52 @@ pub async fn write(
     keeping: &mut Keeping,
     facts: &Facts,
     next: &Ledger,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let is_done = facts.terms.is_none() && next.entries().is_empty() && next.quarantined().is_empty();
-    let uid = keeping.stored.as_ref().map(|stored| stored.spec.budget_uid.clone()).filter(|_| facts.uid.is_empty());
-    let uid = uid.unwrap_or_else(|| facts.uid.clone());
-    let nodes = nodes(keeping, facts, next);
-    let same = |stored: &Stored| stored.spec.budget_uid == uid && *next == keeping.ledger && !is_done;
-    match keeping.stored.as_ref().filter(|stored| same(stored)) {
-        Some(stored) if stored.spec.nodes == nodes => {
-            keeping.nodes_due = None;
-            return Ok(());
-        }
-        // Alone they are worth a write only after a while.
-        Some(_) if keeping.nodes_due.get_or_insert(Instant::now() + NODES_WAIT).elapsed().is_zero() => return Ok(()),
-        _ => keeping.nodes_due = None,
+    let stored = keeping.stored.as_ref().map(|stored| stored.beside.budget_uid.clone());
+    let budget_uid = stored.clone().filter(|_| facts.uid.is_empty()).unwrap_or_else(|| facts.uid.clone());
+    if stored.as_ref() == Some(&budget_uid) && *next == keeping.ledger && !is_done && !is_time_for_nodes(keeping, facts)
+    {
+        return Ok(false);
     }
-    let spec = DatabaseLedgerSpec { nodes, ..ledger_spec(next, &uid) };
     if !*context.leader.borrow() {
         return Err(Failure::NotLeader);
     }
-    keeping.stored = match keeping.stored.take() {
-        None if facts.terms.is_none() => None,
-        None => Some(context.writer.create_ledger(name, spec).await?),
-        Some(stored) if is_done => {
-            context.writer.delete_ledger(name, &stored).await?;
-            None
-        }
-        Some(stored) if stored.spec == spec => Some(stored),
-        Some(stored) => Some(context.writer.change_ledger(name, &stored, spec).await?),
+    let beside = Beside { budget_uid, nodes: nodes(keeping, facts, next) };
+    let (writer, versions) = (&context.writer, (&keeping.ledger, next));
+    keeping.nodes_due = None;
+    let written = match keeping.stored.take() {
+        None if facts.terms.is_none() => return Ok(false),
+        None => writer.create_ledger(name, next, beside).await.map(Some),
+        Some(stored) if is_done => writer.delete_ledger(name, &stored).await.map(|()| None),
+        Some(stored) => writer.change_ledger(name, &stored, versions, beside).await.map(Some),
     };
+    context.metrics.written("ledger", written.as_ref().map_or_else(WriteError::kind, |_| "ok"));
+    keeping.stored = written?;
     keeping.ledger = if keeping.stored.is_some() { next.clone() } else { Ledger::default() };
-    Ok(())
+    Ok(true)
+}
+
+/// Nodes are noted with whatever else is written; alone they are worth a write after a while.
+fn is_time_for_nodes(keeping: &mut Keeping, facts: &Facts) -> bool {
+    let Some(noted) = keeping.stored.as_ref().map(|stored| &stored.beside.nodes) else { return false };
+    let holds = |uid: &Uid| keeping.ledger.entries().contains_key(uid);
+    let is_new = |(uid, member): (&Uid, &Member)| {
+        member.pod.node.is_some() && noted.get(uid) != member.pod.node.as_ref() && holds(uid)
+    };
+    if !facts.members.iter().any(is_new) {
+        keeping.nodes_due = None;
+        return false;
+    }
+    *keeping.nodes_due.get_or_insert_with(|| Instant::now() + NODES_WAIT) <= Instant::now()
 }
 
 /// The nodes of pods that have an entry: as they are seen, and as they were noted.
-fn nodes(keeping: &Keeping, facts: &Facts, next: &Ledger) -> BTreeMap<String, String> {
-    let noted = keeping.stored.as_ref().map(|stored| &stored.spec.nodes);
+fn nodes(keeping: &Keeping, facts: &Facts, next: &Ledger) -> BTreeMap<Uid, Arc<str>> {
+    let noted = keeping.stored.as_ref().map(|stored| &stored.beside.nodes);
     let node = |uid: &Uid| {
-        let seen = facts.members.get(uid).and_then(|member| member.pod.node.as_deref());
-        let node = seen.or_else(|| noted?.get(&**uid).map(String::as_str))?;
-        Some((uid.to_string(), node.to_owned()))
+        let seen = facts.members.get(uid).and_then(|member| member.pod.node.as_ref());
+        Some((uid.clone(), seen.or_else(|| noted?.get(uid))?.clone()))
     };
     next.entries().keys().filter_map(node).collect()
 }
