@@ -11,13 +11,13 @@ help: ## Show this list
 demo: ## Watch it work on a real Kubernetes, in a minute; as root in real pods, too; KEEP=1 leaves the first part running
 	@tests/prepare demo
 	@tests/demo/demo $(if $(KEEP),--keep)
-	@if [ "$$(id -u)" = 0 ] && [ -z "$(KEEP)" ]; then tests/prepare test; tests/demo/pods; fi
+	@if [ "$$(id -u)" = 0 ] && [ -z "$(KEEP)" ]; then tests/prepare test; tests/demo/pods; tests/demo/leases; fi
 
-test: ## Run every level of the tests: the model, values, every measured client, a real cluster, a real node; with CI=true both demos and a minute of fuzzing, too
+test: ## Run every level of the tests: the model, values, every measured client, a real cluster, a real node; with CI=true the demos and a minute of fuzzing, too
 	@tests/prepare test
 	cargo test --locked --release --no-default-features --test model -- --nocapture --test-threads=1
 	PATH="$$(tests/cluster/cluster bin):$$PATH" cargo test --locked --no-fail-fast
-	$(if $(CI),tests/demo/demo && tests/demo/pods)
+	$(if $(CI),tests/demo/demo && tests/demo/pods && tests/demo/leases)
 	$(if $(CI),tests/fuzz/run 60)
 
 check: ## Check format, lints, documentation, dependencies, generated files and scripts

@@ -27,7 +27,7 @@ pub struct Pooler {
 }
 
 /// Sessions by database. Tests have one role, so this is what Supabase calls a pool.
-type Pools = BTreeMap<String, Pool>;
+pub type Pools = BTreeMap<String, Pool>;
 
 /// The sessions of one database.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -121,6 +121,11 @@ impl Pooler {
     /// The sessions of a database.
     pub fn pool(&self, database: &str) -> Pool {
         self.pools.borrow().get(database).cloned().unwrap_or_default()
+    }
+
+    /// The sessions of all databases, and whenever they change.
+    pub fn changes(&self) -> watch::Receiver<Pools> {
+        self.pools.subscribe()
     }
 
     /// Counts anew, from what is open.
