@@ -50,11 +50,13 @@ pub enum Limit {
     Server(usize),
 }
 
-/// Sessions that are open, that were at most, and that were refused; and statements that were prepared under a name.
+/// Sessions that are open, that were at most, and that were opened and refused in all; and statements that were prepared under
+/// a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tally {
     pub now: usize,
     pub peak: usize,
+    pub opened: usize,
     pub refused: usize,
     pub named: usize,
 }
@@ -242,6 +244,7 @@ impl<'a> Slot<'a> {
                     tally.refused += 1;
                 } else {
                     tally.now += 1;
+                    tally.opened += 1;
                     tally.peak = tally.peak.max(tally.now);
                 }
             }
