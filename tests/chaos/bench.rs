@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use dbbudget::api::workload::Source;
@@ -11,19 +12,17 @@ use tokio_postgres::{Client, NoTls};
 use crate::cluster::OwnCluster;
 use crate::deck::Workload;
 use crate::judge::Holder;
-use crate::objects::{CAPACITY, CROWD, DATABASE, RESERVE, budget_of, budgets, workloads};
+use crate::objects::{CAPACITY, CROWD, DATABASE, RESERVE, budgets, workloads};
 use crate::pooler::{Limit, Pooler};
 use crate::postgres::{PASSWORD, Postgres};
-use crate::progress::{Progress, is_done};
+use crate::progress::Progress;
 use crate::record::Record;
-use crate::replay::{Verdict, replay, sum};
+use crate::replay::sum;
 use crate::replicas::Replicas;
 use crate::world::World;
 
 /// Where pods reach this machine.
 const NODE: &str = "10.87.255.1";
-/// All is quiet again within this time: the quarantine of a pod that was deleted by force is the longest part of it.
-const QUIET: Duration = Duration::from_secs(180);
 
 pub struct Bench<'a> {
     pub world: World<'a>,
@@ -40,7 +39,8 @@ pub struct Bench<'a> {
     pub done: Vec<String>,
     pub counts: BTreeMap<&'static str, usize>,
     pub failed: usize,
-    wrong: Vec<String>,
+    /// What may not be.
+    pub wrong: Vec<String>,
     _server: Postgres,
     /// The lock that keeps queries waiting, and somebody's psql.
     _clients: [Client; 2],
@@ -57,8 +57,9 @@ impl<'a> Bench<'a> {
         let pooler = Pooler::start(address, SocketAddr::from(([127, 0, 0, 1], server.port))).await;
         pooler.limit("postgres", Limit::Session(CAPACITY as usize));
         let gate = server.connect("postgres", "postgres").await.expect("a connection");
-        let locked = "create table gate (n int); begin; lock table gate in access exclusive mode";
-        gate.batch_execute(locked).await.expect("locked");
+        for statement in ["create table gate (n int)", "begin", "lock table gate in access exclusive mode"] {
+            gate.batch_execute(statement).await.expect("locked"); // one by one: several at once are one transaction
+        }
         let at = format!("postgres:{PASSWORD}@{}/postgres", pooler.address);
         let (psql, connection) =
             tokio_postgres::connect(&format!("postgres://{at}"), NoTls).await.expect("a connection");
@@ -112,11 +113,13 @@ impl<'a> Bench<'a> {
         }
     }
 
-    async fn tick(&mut self) {
+    pub async fn tick(&mut self) {
         self.replicas.tick(&self.world);
+        self.restart_ended();
         self.follow_capacity();
         if !self.replicas.all_run() {
             self.progress.disturbed(&Workload::ALL);
+            self.progress.nobody_tells();
         }
         if let Err(error) = self.progress.look(&self.world).await {
             self.done.push(format!("{:>6.1} s  (the API server does not answer: {error})", self.seconds()));
@@ -125,6 +128,22 @@ impl<'a> Bench<'a> {
         let known = self.wrong.iter().filter(|what| what.starts_with("refused")).count();
         if refused > 0 && known == 0 {
             self.wrong.push(format!("refused: {} at {:.1} s", self.sessions(), self.seconds()));
+        }
+    }
+
+    /// As a kubelet does with static pods. The scheduler ends itself when a list, after a restart of the API server, says
+    /// otherwise than it remembers.
+    fn restart_ended(&mut self) {
+        for name in ["kube-scheduler", "kube-controller-manager", "kubelet", "kwok"] {
+            let pid =
+                std::fs::read_to_string(self.cluster.folder().join(format!("{name}.pid"))).expect("it was started");
+            // Of one that has ended and that nobody has waited for, it is empty.
+            let command = std::fs::read(Path::new("/proc").join(pid.trim()).join("cmdline")).unwrap_or_default();
+            if command.is_empty() {
+                self.done.push(format!("{:>6.1} s  ({name} ended, and is started again)", self.seconds()));
+                let name = name.trim_start_matches("kube-");
+                tokio::task::block_in_place(|| self.cluster.control(&["start", name]));
+            }
         }
     }
 
@@ -163,101 +182,6 @@ impl<'a> Bench<'a> {
 
     pub fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
-    }
-
-    /// Waits until every workload is as it should be, and the ledgers are what the pods are.
-    pub async fn until_quiet(&mut self, when: &str) {
-        let end = Instant::now() + QUIET;
-        loop {
-            self.tick().await;
-            let left = self.unrest().await;
-            if left.is_empty() {
-                return;
-            }
-            if Instant::now() > end {
-                self.wrong.push(format!("not quiet {when}: {}", left.join("; ")));
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    }
-
-    /// What is not as it should be at rest.
-    async fn unrest(&self) -> Vec<String> {
-        let mut left = Vec::new();
-        for workload in Workload::ALL {
-            if !is_done(&self.world, workload).await.unwrap_or(false) {
-                left.push(format!("{} is not rolled out", workload.name()));
-            }
-        }
-        let seen = self.record.seen();
-        let pods: BTreeMap<&String, Holder> = seen.pods.iter().map(|(uid, pod)| (uid, Holder::of(pod))).collect();
-        left.extend(pods.values().filter(|pod| pod.waits).map(|pod| format!("{} waits", pod.name)));
-        for (name, ledger) in &seen.ledgers {
-            let of = |pod: &&Holder| budget_of(&pod.app) == Some(name) && pod.may_hold();
-            let runs: BTreeSet<&&String> = pods.iter().filter(|(_, pod)| of(pod)).map(|(uid, _)| uid).collect();
-            let known = ledger.entries.keys().filter(|uid| !runs.contains(uid));
-            left.extend(
-                known.map(|uid| format!("{name} has an entry of {}, which does not run", ledger.entries[uid].name)),
-            );
-            let missing = runs.iter().filter(|uid| !ledger.entries.contains_key(***uid));
-            left.extend(missing.map(|uid| format!("{name} has no entry of {}", pods[**uid].name)));
-            left.extend(ledger.quarantine.values().map(|kept| format!("{} is in quarantine", kept.entry.name)));
-        }
-        let granted: i32 =
-            pods.values().filter(|p| budget_of(&p.app) == Some(DATABASE) && p.may_hold()).map(|p| p.holds).sum();
-        let open = self.pooler.pool("postgres").all.now;
-        if usize::try_from(granted + 1) != Ok(open) {
-            left.push(format!("{open} sessions are open, of one psql and {granted} granted"));
-        }
-        left
-    }
-
-    /// Ends it, and says what came of it.
-    pub async fn end(mut self) {
-        self.calm().await;
-        self.until_quiet("at the end").await;
-        let changes = std::mem::take(&mut self.record.seen().changes);
-        let verdict = replay(changes);
-        self.report(&verdict);
-        let wrong =
-            [&self.wrong, &self.progress.wrong, &verdict.wrong].into_iter().flatten().cloned().collect::<Vec<_>>();
-        if !wrong.is_empty() {
-            let logs = std::env::temp_dir().join(format!("dbbudget-chaos-{}.log", std::process::id()));
-            std::fs::write(&logs, self.replicas.logs()).expect("written");
-            panic!(
-                "{} things are wrong:\n{}\nwhat was done:\n{}\nthe operators' logs are in {}",
-                wrong.len(),
-                wrong.join("\n"),
-                self.done.join("\n"),
-                logs.display()
-            );
-        }
-    }
-
-    fn report(&self, verdict: &Verdict) {
-        let all = self.pooler.pool("postgres").all;
-        println!("{:.0} s, {} actions: {:?}", self.seconds(), self.counts.values().sum::<usize>(), self.counts);
-        println!("actions that the API server or the webhook refused: {}", self.failed);
-        println!("granted {:?}; facts {:?}; in quarantine {}", verdict.granted, verdict.facts, verdict.quarantined);
-        println!("sessions: {} opened, at most {} at once, {} refused", all.opened, all.peak, all.refused);
-        println!(
-            "at most held by ledger and by pods: {:?}; versions over the capacity: {}",
-            verdict.most, verdict.over
-        );
-        let Verdict { ledger_versions, pod_changes, unjudged, gaps, .. } = verdict;
-        println!(
-            "judged: {ledger_versions} versions of ledgers, {pod_changes} changes of pods ({unjudged} by the pooler alone)"
-        );
-        let written =
-            self.cluster.audit().into_iter().filter(|line| line["objectRef"]["resource"] == "databaseledgers");
-        let written = written.filter(|line| line["responseStatus"]["code"] == 200 && line["verb"] == "patch").count();
-        println!("ledgers were written {written} times; gaps: {gaps}");
-        println!(
-            "the longest rollout: {:.0} s; announced as late: {}",
-            self.progress.longest.as_secs_f64(),
-            self.progress.announced
-        );
     }
 
     /// The name of the n-th pod of a workload, by name.

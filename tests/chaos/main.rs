@@ -28,6 +28,7 @@ mod pooler;
 #[path = "../live/postgres.rs"]
 mod postgres;
 mod progress;
+mod quiet;
 mod record;
 mod replay;
 mod replicas;

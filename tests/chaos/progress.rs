@@ -13,9 +13,9 @@ use crate::things::status;
 use crate::world::World;
 
 /// A rollout that nothing disturbs ends within this time, or is announced.
-const BOUND: Duration = Duration::from_secs(45);
-/// Who holds more than there is says so within this time.
-const TOLD: Duration = Duration::from_secs(15);
+const BOUND: Duration = Duration::from_secs(70);
+/// Who holds more than there is says so within this time, in which another replica may have to take over.
+const TOLD: Duration = Duration::from_secs(30);
 
 /// Who waits for what since when.
 #[derive(Default)]
@@ -35,6 +35,11 @@ impl Progress {
         for workload in workloads {
             self.since.insert(workload.name(), Instant::now());
         }
+    }
+
+    /// Nobody is there to write a status.
+    pub fn nobody_tells(&mut self) {
+        self.over_since.clear();
     }
 
     /// Looks once. What cannot be read now is looked at later.
@@ -88,7 +93,7 @@ fn is_told(budget: &DatabaseBudget, workload: &str) -> bool {
     let status = status(budget);
     let waits = status.queue.iter().any(|w| w.pod.starts_with(&format!("{workload}-")) && !w.why.is_empty());
     let blocked = |about: &str| status.conditions.iter().any(|c| c.type_ == about && c.status == "True");
-    waits || blocked("RolloutBlocked") || blocked("OverCommitted")
+    waits || ["RolloutBlocked", "OverCommitted", "GrantedNotStarted"].into_iter().any(blocked)
 }
 
 /// Whether all pods of a workload are of its newest revision, and ready.

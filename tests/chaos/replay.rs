@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dbbudget::api::ledger::{DatabaseLedgerSpec, Entry, Origin, Phase};
+use dbbudget::api::ledger::{DatabaseLedgerSpec, Entry, Origin};
 use dbbudget::api::workload::Source;
 
 use crate::judge::Holder;
@@ -18,8 +18,8 @@ pub struct Verdict {
     pub pod_changes: usize,
     /// Pods that were granted their connections, by budget.
     pub granted: BTreeMap<String, usize>,
-    /// Entries that were no grants.
-    pub facts: BTreeMap<String, usize>,
+    /// Containers that were killed, and counted on for a while.
+    pub drains: usize,
     /// The most that a ledger held, and that pods could hold together.
     pub most: BTreeMap<String, (i32, i32)>,
     /// Versions that held more than is allocatable, each with a reason.
@@ -194,14 +194,12 @@ impl Replay {
     }
 
     fn count(&mut self, name: &str, ledger: &DatabaseLedgerSpec) {
-        if ledger.phase == Phase::Adopting && !ledger.entries.is_empty() {
-            self.wrong(&format!("{name} adopts {} pods, and there were none", ledger.entries.len()));
-        }
         for (uid, entry) in &ledger.entries {
             if self.counted.insert(uid.clone()) {
                 match entry.origin {
                     Origin::Granted => *self.verdict.granted.entry(name.to_owned()).or_default() += 1,
-                    other => *self.verdict.facts.entry(format!("{other:?}")).or_default() += 1,
+                    Origin::Drain => self.verdict.drains += 1,
+                    other => self.wrong(&format!("{} got into {name} as {other:?}", entry.name)),
                 }
             }
         }
