@@ -20,7 +20,7 @@ test: ## Run every level of the tests: the model, values, every measured client,
 	$(if $(CI),tests/demo/demo && tests/demo/pods && tests/demo/leases)
 	$(if $(CI),tests/fuzz/run 60)
 
-chaos: ## As root, ten minutes of what may happen to a cluster, under judges; SEED=N repeats an order, CHAOS_SECONDS=N sets how long
+chaos: ## Let everything happen to a cluster for ten minutes, under judges, as root; SEED=N repeats an order, CHAOS_SECONDS=N says how long
 	@tests/prepare test
 	SEED=$${SEED:-$$RANDOM} CHAOS_SECONDS=$${CHAOS_SECONDS:-600} PATH="$$(tests/cluster/cluster bin):$$PATH" \
 	cargo test --locked --test chaos -- --nocapture
