@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help demo test check crds bench cluster clean
+.PHONY: help demo test chaos check crds bench cluster clean
 
 help: ## Show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -11,14 +11,19 @@ help: ## Show this list
 demo: ## Watch it work on a real Kubernetes, in a minute; as root in real pods, too; KEEP=1 leaves the first part running
 	@tests/prepare demo
 	@tests/demo/demo $(if $(KEEP),--keep)
-	@if [ "$$(id -u)" = 0 ] && [ -z "$(KEEP)" ]; then tests/prepare test; tests/demo/pods; fi
+	@if [ "$$(id -u)" = 0 ] && [ -z "$(KEEP)" ]; then tests/prepare test; tests/demo/pods; tests/demo/leases; fi
 
-test: ## Run every level of the tests: the model, values, every measured client, a real cluster, a real node; with CI=true both demos and a minute of fuzzing, too
+test: ## Run every level of the tests: the model, values, every measured client, a real cluster, a real node, a minute of chaos; with CI=true the demos and a minute of fuzzing, too
 	@tests/prepare test
 	cargo test --locked --release --no-default-features --test model -- --nocapture --test-threads=1
 	PATH="$$(tests/cluster/cluster bin):$$PATH" cargo test --locked --no-fail-fast
-	$(if $(CI),tests/demo/demo && tests/demo/pods)
+	$(if $(CI),tests/demo/demo && tests/demo/pods && tests/demo/leases)
 	$(if $(CI),tests/fuzz/run 60)
+
+chaos: ## Let everything happen to a cluster for ten minutes, under judges, as root; SEED=N repeats an order, CHAOS_SECONDS=N says how long
+	@tests/prepare test
+	SEED=$${SEED:-$$RANDOM} CHAOS_SECONDS=$${CHAOS_SECONDS:-600} PATH="$$(tests/cluster/cluster bin):$$PATH" \
+	cargo test --locked --test chaos -- --nocapture
 
 check: ## Check format, lints, documentation, dependencies, generated files and scripts
 	@tests/prepare check

@@ -14,6 +14,10 @@ use tokio::time::timeout;
 
 use crate::world::{PATIENCE, World};
 
+/// Where it listens if a test says nothing else.
+const DEFAULTS: [[&str; 2]; 3] =
+    [["--listen", "127.0.0.1:0"], ["--webhook-listen", "127.0.0.1:0"], ["--webhook-url", "https://127.0.0.1:0"]];
+
 /// A running operator.
 pub struct Operator {
     process: Child,
@@ -47,9 +51,8 @@ impl Operator {
         let mut process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_dbbudget"), "run", "--log-format", "json"])
             .args(["--identity", identity, "--lease-namespace", &world.namespace])
-            .args(["--webhook-listen", "127.0.0.1:0", "--webhook-url", "https://127.0.0.1:0"])
             .args(["--webhook-name", &world.namespace])
-            .args(if args.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
+            .args(DEFAULTS.iter().filter(|[flag, _]| !args.contains(flag)).flatten())
             .args(args)
             .env("KUBECONFIG", &kubeconfig)
             .env("RUST_LOG", "info,dbbudget=debug")
@@ -149,10 +152,15 @@ impl Operator {
         assert!(waited, "{series} never was as expected, but {last:?}");
     }
 
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.process.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "no SIG{name}");
+    }
+
     /// Sends SIGTERM, waits for the end, and returns all it has written.
     pub async fn terminate(mut self) -> (ExitStatus, Vec<String>) {
-        let sent = Command::new("kill").arg("-TERM").arg(self.process.id().to_string()).status();
-        assert!(sent.is_ok_and(|status| status.success()), "no SIGTERM");
+        self.signal("TERM");
         (self.until_ended().await, self.log())
     }
 

@@ -27,7 +27,7 @@ pub struct Pooler {
 }
 
 /// Sessions by database. Tests have one role, so this is what Supabase calls a pool.
-type Pools = BTreeMap<String, Pool>;
+pub type Pools = BTreeMap<String, Pool>;
 
 /// The sessions of one database.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,11 +50,13 @@ pub enum Limit {
     Server(usize),
 }
 
-/// Sessions that are open, that were at most, and that were refused; and statements that were prepared under a name.
+/// Sessions that are open, that were at most, and that were opened and refused in all; and statements that were prepared under
+/// a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tally {
     pub now: usize,
     pub peak: usize,
+    pub opened: usize,
     pub refused: usize,
     pub named: usize,
 }
@@ -121,6 +123,11 @@ impl Pooler {
     /// The sessions of a database.
     pub fn pool(&self, database: &str) -> Pool {
         self.pools.borrow().get(database).cloned().unwrap_or_default()
+    }
+
+    /// The sessions of all databases, and whenever they change.
+    pub fn changes(&self) -> watch::Receiver<Pools> {
+        self.pools.subscribe()
     }
 
     /// Counts anew, from what is open.
@@ -237,6 +244,7 @@ impl<'a> Slot<'a> {
                     tally.refused += 1;
                 } else {
                     tally.now += 1;
+                    tally.opened += 1;
                     tally.peak = tally.peak.max(tally.now);
                 }
             }
