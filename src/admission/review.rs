@@ -55,9 +55,17 @@ pub fn pod(review: Review, look: impl FnOnce(&dyn Fn(&View) -> Vec<Draw>) -> Vec
         // A pod that is bound already gets no share. What it tells of one is taken off, for nobody but us may say that.
         let found = if bound { Vec::new() } else { look(&|view| draws(view, &keys)) };
         let drawn: Vec<_> = found.iter().filter_map(Draw::drawn).collect();
-        let injected = inject(object, &drawn).map_err(|error| format!("its containers cannot be read: {error}"))?;
-        let patch = patch(object, &injected.pod).map_err(|doubt| doubt.to_string())?;
-        Ok(Answer { patch, warnings: injected.left_out })
+        let shared = inject(object, &drawn).map_err(|error| format!("its containers cannot be read: {error}"));
+        let shared = shared.and_then(|injected| {
+            let patch = patch(object, &injected.pod).map_err(|doubt| doubt.to_string())?;
+            Ok(Answer { patch, warnings: injected.left_out })
+        });
+        shared.or_else(|why| {
+            // It gets no share, and what it tells of one is taken off all the same.
+            let bare = inject(object, &[]).map_err(|_| why.clone())?;
+            let patch = patch(object, &bare.pod).map_err(|_| why.clone())?;
+            if patch.0.is_empty() { Err(why) } else { Ok(Answer { patch, warnings: vec![why] }) }
+        })
     })
 }
 

@@ -9,6 +9,9 @@ use super::keys;
 use crate::budget::connections::Connections;
 use crate::budget::shape::{Container, Count, Engine, Extra, Lowered, Role, Shape, Written};
 
+/// Budgets that one pod may wait for. Nobody has that many databases; whoever writes an annotation by hand may.
+const MOST_BUDGETS: usize = 16;
+
 /// Everything that a pod draws, one entry for each claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -138,6 +141,7 @@ impl Pinned {
         let mut budgets: Vec<&str> = self.0.iter().filter(|c| c.awaits).map(|c| c.budget.as_str()).collect();
         budgets.sort_unstable();
         budgets.dedup();
+        budgets.truncate(MOST_BUDGETS);
         budgets
     }
 }
@@ -146,6 +150,9 @@ impl Claim {
     /// What a pod holds that was born with this.
     #[must_use]
     pub fn holds(&self) -> Connections {
+        if self.awaits && self.containers.iter().any(|container| container.at_least) {
+            return Connections::UNBOUNDED; // nobody knows how many it would open
+        }
         let shape = Shape { containers: self.containers.iter().map(PinnedContainer::unpinned).collect() };
         shape.as_written()
     }

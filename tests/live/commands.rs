@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::leases::leasing;
 use crate::operator::{Operator, dbbudget};
 use crate::things::{deployment, row, status};
-use crate::world::World;
+use crate::world::{World, until_some};
 
 /// Three of six pods have their connections, 3 each, and one connection is left.
 async fn three_wait(world: &World<'_>) -> Operator {
@@ -25,6 +25,8 @@ async fn three_wait(world: &World<'_>) -> Operator {
     world.until("db", "it grants", |ledger: &DatabaseLedger| ledger.spec.phase == Phase::Leasing).await;
     world.apply(&deployment("api", 6)).await;
     world.until("db", "three wait", |b: &DatabaseBudget| status(b).waiting_pods == Some(3)).await;
+    let runs = |pod: &Pod| pod.spec.iter().all(|spec| spec.scheduling_gates.is_none());
+    until_some::<Pod>(world.api(), 3, "pods were let go", runs).await;
     operator
 }
 

@@ -74,7 +74,9 @@ impl PodSeen {
     /// Whether a pod that is gone had ended before: no container can have run after this was seen.
     const fn ended_cleanly(self) -> bool {
         let never_bound = self.last && !self.bound;
-        let stopped = !self.running && (self.terminal || self.deleting) && !self.collected;
+        // That containers have ended and it is being deleted is not enough: a kubelet that has not heard of the deletion
+        // starts them again. It says Succeeded or Failed when it has.
+        let stopped = !self.running && self.terminal && !self.collected;
         never_bound || stopped
     }
 }

@@ -121,7 +121,8 @@ fn what_proves_an_end_and_what_does_not() {
         assert_eq!(gone(None), "vanished", "nobody saw it");
         assert_eq!(gone(Some(RUNNING)), "vanished", "deleted by force");
         assert_eq!(gone(Some(PodSeen { deleting: true, ..RUNNING })), "vanished");
-        assert_eq!(gone(Some(PodSeen { deleting: true, ..STOPPED })), "ended");
+        assert_eq!(gone(Some(PodSeen { deleting: true, terminal: true, ..STOPPED })), "ended");
+        assert_eq!(gone(Some(PodSeen { deleting: true, ..STOPPED })), "vanished", "its kubelet may not know");
         assert_eq!(gone(Some(STOPPED)), "vanished", "a container of it may have been started again");
         assert_eq!(gone(Some(collected)), "vanished");
         assert_eq!(gone(Some(PodSeen { bound: false, ..STOPPED })), "vanished", "it may have been bound since");

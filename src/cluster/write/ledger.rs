@@ -103,7 +103,8 @@ impl Writer {
         (before, after): (&Ledger, &Ledger),
         beside: Beside,
     ) -> Result<Stored, WriteError> {
-        if at_most_bytes(after) > LARGEST && bytes(after, &beside) > LARGEST {
+        let grows = after.entries().len() > before.entries().len();
+        if grows && at_most_bytes(after) > LARGEST && bytes(after, &beside) > LARGEST {
             let why = format!(
                 "with {} pods it would be larger than 1 MiB; split the budget {name} into several, each with a part of the \
                  capacity and of the workloads",

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Claim, Facts, Member, number};
+use super::claims::Claim;
+use super::facts::{Facts, Member, number};
 use crate::budget::connections::Connections;
 use crate::budget::ledger::queue::{Asking, Rank, SurgeRoom};
 use crate::budget::ledger::{Entry, Ledger, Moment, Uid};
@@ -53,7 +54,7 @@ pub fn asking(facts: &Facts, budget: &str, ledger: &Ledger, lost: &Lost, elsewhe
     waiting.sort_by_key(|(uid, member)| (member.pod.created, (*uid).clone()));
     let asking = waiting.into_iter().filter_map(|(uid, member)| {
         let (pod, claim, fleet) = (&member.pod, facts.claims.get(member.claim)?, fleets.get(&member.claim)?);
-        let least = pod.pinned.as_ref()?.only(budget);
+        let least = facts.drawn(pod, budget)?;
         let replacements = replaced.entry(member.claim).or_default();
         *replacements += 1;
         Some(Asking {

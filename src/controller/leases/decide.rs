@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::asking::{Lost, asking, in_room, room, with_places_kept};
 use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
+use super::plan::{Known, Plan};
 use super::reserving::reserve;
-use crate::budget::ledger::adoption::Adopted;
 use crate::budget::ledger::ended::{NodeSeen, Verdict};
 use crate::budget::ledger::queue::{self, Answer, Asking, Why};
 use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Phase, Uid, Wait};
@@ -25,47 +25,6 @@ const TO_BE_SCHEDULED: u32 = 60;
 const TO_BE_PUBLISHED: u32 = 5;
 /// A node's Lease is read this often while somebody waits for it.
 const NODE_AGAIN: u32 = 10;
-
-/// What is known beside the facts.
-pub struct Known<'a> {
-    /// The budget, as `namespace/name`.
-    pub budget: &'a str,
-    /// What reads proved.
-    pub verdicts: &'a [(Absent, Verdict)],
-    /// A complete list of pods, begun late enough.
-    pub adopted: Option<Adopted>,
-    /// Pods that wait for this budget although nothing rules them, as reads confirmed.
-    pub freed: &'a [Arc<Pod>],
-    /// Pods that another budget keeps waiting.
-    pub elsewhere: &'a BTreeSet<Uid>,
-    /// Of these, the ones that this budget had room for when it was looked at last: others may rely on it by now.
-    pub promised: &'a BTreeSet<Uid>,
-    /// What was heard of a node.
-    pub node: &'a dyn Fn(&str) -> NodeSeen,
-    /// Since when nobody knows what there is.
-    pub unknown_since: Option<Moment>,
-    /// The time.
-    pub now: Moment,
-}
-
-/// What follows.
-#[derive(Debug, Default)]
-pub struct Plan {
-    /// The ledger as it should be.
-    pub ledger: Ledger,
-    /// Pods that wait and have an entry.
-    pub execute: Vec<Arc<Pod>>,
-    /// Those who wait on.
-    pub waiting: Vec<Waiting>,
-    /// Pods of several budgets that this one has room for.
-    pub has_room_for: BTreeSet<Uid>,
-    /// Granted pods that no node takes.
-    pub not_started: Vec<(Arc<Pod>, String)>,
-    /// The pod that has the room for surging pods, and whose rollout does not get on.
-    pub stuck: Option<Arc<Pod>>,
-    /// When to look again though nothing happens.
-    pub again: Option<Moment>,
-}
 
 /// Decides. `same`: the ledger is this very budget's. `lost` is brought up to date.
 #[must_use]
@@ -100,8 +59,9 @@ pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &m
 /// A ledger takes the numbers of its budget. One of another budget, or of one that no longer leases, grants nothing.
 fn follow_terms(ledger: &mut Ledger, same: bool, terms: Option<&Terms>) {
     match terms.map(|terms| terms.bounds) {
+        // Generations of another budget say nothing of this one's.
+        bounds if !same => ledger.renew(bounds.flatten().unwrap_or_default()),
         None if ledger.phase() == Phase::Leasing => ledger.renew(ledger.bounds()),
-        Some(Some(bounds)) if !same => ledger.renew(bounds),
         Some(Some(bounds)) => drop(ledger.rebound(bounds)),
         None | Some(None) => {}
     }
@@ -124,11 +84,12 @@ impl Steps<'_> {
                 Verdict::Ended(ended) => ledger.remove(ended),
                 Verdict::Alive => ledger.seen_alive(&absent.uid),
                 Verdict::Vanished => {
-                    let grace = absent.last.as_ref().map_or(30, |pod| pod.grace);
                     let at_most = self.facts.terms.as_ref().map_or(900, |terms| terms.quarantine);
+                    let killed_after = |pod: &Arc<Pod>| pod.grace.saturating_add(self.drain).saturating_add(GAP);
+                    let killed_after = absent.last.as_ref().map_or(at_most, killed_after);
                     let seen = absent.last.as_ref().and_then(|pod| pod.node.as_deref()).map(str::to_owned);
                     let node = seen.or_else(|| absent.node.clone());
-                    let wait = Wait { node, killed_after: grace + self.drain + GAP, at_most };
+                    let wait = Wait { node, killed_after, at_most };
                     let why = format!("The pod {} is gone, and nobody saw its containers end.", absent.pod);
                     ledger.quarantine(&absent.uid, why, self.known.now, wait);
                 }
@@ -175,7 +136,7 @@ impl Steps<'_> {
                 ledger.enter(uid.clone(), self.fact(&member.pod, member.claim, origin));
             }
         }
-        for pod in self.known.freed {
+        for pod in self.known.freed.iter().filter(|pod| !self.facts.strays.strangers.contains(&pod.uid)) {
             let pinned = pod.pinned.as_ref().map(|p| p.only(self.known.budget)).unwrap_or_default();
             let entry = Entry { connections: number(pinned.holds()), ..self.entry(pod, Origin::Freed) };
             ledger.enter(pod.uid.clone(), entry);
@@ -197,6 +158,8 @@ impl Steps<'_> {
     /// Grants what fits, and answers who waits on.
     fn grant(&self, ledger: &mut Ledger, lost: &mut Lost) -> Vec<Waiting> {
         let asking = asking(self.facts, self.known.budget, ledger, lost, self.known.elsewhere);
+        let (hopeless, asking): (Vec<_>, Vec<_>) =
+            asking.into_iter().partition(|one| self.known.hopeless.contains(&one.uid));
         let room = room(self.facts, self.known.budget, ledger);
         let mut waiting = Vec::new();
         let kept = with_places_kept(self.facts, ledger, lost);
@@ -218,6 +181,8 @@ impl Steps<'_> {
                 None => {}
             }
         }
+        let members = hopeless.iter().filter_map(|one| Some((one, self.facts.members.get(&one.uid)?)));
+        waiting.extend(members.map(|(one, member)| self.waits(member, one, Why::Elsewhere)));
         waiting
     }
 
@@ -231,7 +196,7 @@ impl Steps<'_> {
     fn add(&self, ledger: &mut Ledger, asked: &Asking, member: &Member, connections: u32) -> Result<(), Why> {
         let waits = Why::NoRoom { needs: asked.share, free: crate::budget::connections::Connections::ZERO };
         let (Some(terms), Some(gate)) = (&self.facts.terms, &member.pod.gate) else { return Err(waits) };
-        let least = member.pod.pinned.as_ref().map(|p| p.only(self.known.budget)).unwrap_or_default();
+        let least = self.facts.drawn(&member.pod, self.known.budget).unwrap_or_default();
         let granted = if connections == asked.share { self.facts.share(&least) } else { least };
         let has = |key: &str| gate.keys.iter().any(|known| known == key);
         let entry = Entry {

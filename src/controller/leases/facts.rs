@@ -3,19 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::parse::{Budget, Entry, Name, UNBOUNDED, Which};
+use super::claims::{Claim, claims};
+use super::strays::Strays;
+use crate::api::parse::{Budget, Name, UNBOUNDED};
 use crate::api::policy::Enforcement;
 use crate::api::reserved::Reservation;
-use crate::api::status::WorkloadStatus;
 use crate::assess::assess;
-use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
-use crate::budget::ledger::{Bounds, Ledger, Moment, Origin, Uid};
+use crate::budget::ledger::{Bounds, Ledger, Moment, Origin, Phase, Uid};
+use crate::cluster::view::View;
 use crate::cluster::view::pods::Pod;
-use crate::cluster::view::{View, lets_in};
 use crate::pod::pinned::{self, Pinned};
-use crate::workload::progress::State;
-use crate::workload::{Key, Replicas, group_of};
+use crate::workload::Key;
 
 /// What is known of a budget and of its pods.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +28,7 @@ pub struct Facts {
     /// The pods of its claims that have not ended.
     pub members: BTreeMap<Uid, Member>,
     /// Pods that wait for this budget, and that no claim on it rules.
-    pub strays: Vec<Arc<Pod>>,
+    pub strays: Strays,
     /// Entries whose pods nobody sees any more, and how those looked last.
     pub absent: Vec<Absent>,
     /// Namespaces in which its claims are.
@@ -51,30 +50,6 @@ pub struct Terms {
     pub quarantine: u32,
     /// What people keep for a while.
     pub reserved: Vec<Reservation>,
-}
-
-/// One claim's workload.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// Its row in the status.
-    pub id: String,
-    /// The workload.
-    pub key: Key,
-    /// Who comes first.
-    pub priority: i32,
-    /// What it draws from.
-    pub source: Source,
-    /// Pods that the workload has when nothing is replaced; nothing: one on each node, or it is not known yet.
-    pub replicas: Option<u32>,
-    /// Of these, how many may be missing while a rollout surges.
-    pub missing: u32,
-    /// Whether its rollout does not get on.
-    pub is_stuck: bool,
-    /// Whether its share has been published.
-    pub is_published: bool,
-    /// What a pod takes as written; only where somebody needs it.
-    pub as_written: Option<Connections>,
-    pub(super) limits: BTreeMap<(String, String), u32>,
 }
 
 /// A pod of a claim.
@@ -116,13 +91,12 @@ impl Facts {
                 facts.namespaces.extend((!budget.entries.is_empty()).then(|| name.namespace.clone()));
             }
         }
-        let awaited = name.to_string();
-        let waits = |pod: &&Arc<Pod>| pod.pinned.as_ref().is_some_and(|p| p.awaited().contains(&awaited.as_str()));
-        let gated = view.pods().gated().filter(waits);
-        facts.strays = gated.filter(|pod| !facts.members.contains_key(&pod.uid)).cloned().collect();
+        facts.strays = Strays::of(view, name, &facts.members, ledger);
         let unknown = |member: &&Member| !member.waits && ledger.is_none_or(|l| !l.knows(&member.pod.uid));
         let written: BTreeSet<usize> = facts.members.values().filter(unknown).map(|member| member.claim).collect();
-        if !written.is_empty() {
+        // A list that is adopted may have pods that nobody has seen yet.
+        let adopts = facts.terms.is_some() && ledger.is_none_or(|ledger| ledger.phase() == Phase::Adopting);
+        if adopts || !written.is_empty() {
             facts.know_as_written(view, name);
         }
         facts
@@ -144,6 +118,22 @@ impl Facts {
     #[must_use]
     pub fn claim_of(&self, keys: &[Key]) -> Option<usize> {
         self.claims.iter().position(|claim| keys.contains(&claim.key))
+    }
+
+    /// What a pod draws from the budget, with processes that only the nodes tell.
+    #[must_use]
+    pub fn drawn(&self, pod: &Pod, budget: &str) -> Option<Pinned> {
+        let mut drawn = pod.pinned.as_ref()?.only(budget);
+        for claim in &mut drawn.0 {
+            let known = self.claims.iter().find(|known| known.id == claim.claim).and_then(|known| known.processes);
+            if let ([container], Some(processes)) = (claim.containers.as_mut_slice(), known)
+                && container.at_least
+                && container.processes <= processes
+            {
+                (container.at_least, container.processes) = (false, processes);
+            }
+        }
+        Some(drawn)
     }
 
     /// What a waiting pod is granted with its share. `least`: what it was born with, of this budget.
@@ -199,77 +189,25 @@ fn terms(view: &View, budget: &Budget) -> Terms {
     }
 }
 
-/// The workloads of a budget: those that it lists, those of claims, and those that selectors match as published.
-fn claims(view: &View, budget: &Budget) -> Vec<Claim> {
-    let rows = |rows: Option<&Vec<WorkloadStatus>>| rows.cloned().unwrap_or_default();
-    let own = rows(view.budget(&budget.name).and_then(|s| s.status.as_ref()).map(|s| &s.workloads));
-    let namespace = &budget.name.namespace;
-    let mut all: Vec<Claim> = Vec::new();
-    for entry in &budget.entries {
-        all.extend(claims_of(view, entry, namespace, &own, None));
-    }
-    for claim in view.snapshot().claims_on(&budget.name).filter(|c| lets_in(budget, &c.name.namespace)) {
-        let most = budget.namespaces.iter().find(|n| n.namespace == claim.name.namespace).and_then(|n| n.max_priority);
-        let own = rows(view.claim(&claim.name).and_then(|s| s.status.as_ref()).map(|s| &s.workloads));
-        let entry = Entry { name: claim.name.name.clone(), ..claim.entry.clone() };
-        all.extend(claims_of(view, &entry, &claim.name.namespace, &own, most));
-    }
-    all
-}
-
-fn claims_of(view: &View, entry: &Entry, namespace: &str, rows: &[WorkloadStatus], most: Option<i32>) -> Vec<Claim> {
-    let rows = rows.iter().filter(|row| row.namespace == namespace);
-    let claim = |name: &str, key: Key, row: Option<&WorkloadStatus>| {
-        let engines = row.into_iter().flat_map(|row| &row.engines);
-        let limits =
-            engines.filter_map(|e| Some(((e.container.clone(), e.name.clone()), u32::try_from(e.limit?).ok()?)));
-        let workload = view.snapshot().workload(&key);
-        let replicas = match workload.map(|w| w.replicas) {
-            Some(Replicas::Count(n)) => Some(n),
-            Some(Replicas::PerNode) | None => None,
-        };
-        Claim {
-            id: format!("{namespace}/{name}"),
-            priority: most.map_or(entry.priority, |most| entry.priority.min(most)),
-            source: entry.source,
-            replicas,
-            is_stuck: workload.is_some_and(|w| w.progress.state == State::Stuck),
-            missing: workload.map_or(0, |w| w.strategy.missing(replicas.unwrap_or(0))),
-            as_written: None,
-            is_published: row.is_some_and(|row| !row.engines.is_empty()),
-            limits: limits.collect(),
-            key,
-        }
-    };
-    let key = |name: &str| Key {
-        group: entry.target.group.clone(),
-        kind: entry.target.kind.clone(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    };
-    match &entry.target.which {
-        Which::Named(target) => {
-            vec![claim(&entry.name, key(target), rows.into_iter().find(|row| row.name == entry.name))]
-        }
-        Which::Selected(_) => {
-            let prefix = format!("{}/", entry.name);
-            let of = |row: &&WorkloadStatus| row.name.starts_with(&prefix) && row.target.kind == entry.target.kind;
-            let group = |row: &&WorkloadStatus| group_of(&row.target.api_version) == entry.target.group;
-            let rows = rows.filter(|row| of(row) && group(row));
-            rows.map(|row| claim(&row.name, key(&row.target.name), Some(row))).collect()
-        }
-    }
-}
-
 /// The pods of all claims. One that two claims are about is the first one's.
 fn members(view: &View, claims: &[Claim], budget: &str) -> BTreeMap<Uid, Member> {
-    let mut members = BTreeMap::new();
+    let mut members: BTreeMap<Uid, Member> = BTreeMap::new();
     for (place, claim) in claims.iter().enumerate() {
         for pod in view.pods().of(&claim.key) {
             members.entry(pod.uid.clone()).or_insert_with(|| {
                 let awaits = pod.pinned.as_ref().is_some_and(|p| p.awaited().contains(&budget));
                 Member { pod: pod.clone(), claim: place, waits: awaits && pod.gate.is_some() }
             });
+        }
+    }
+    // A pod of a CronJob may come before its Job; what it was born with tells its claim.
+    for pod in view.pods().gated() {
+        let drawn = pod.pinned.as_ref().map(|pinned| pinned.only(budget)).unwrap_or_default();
+        let is_named = |claim: &Claim| claim.key.namespace == pod.namespace && drawn.0[0].claim == claim.id;
+        if drawn.0.first().is_some_and(|first| first.awaits)
+            && let Some(claim) = claims.iter().position(is_named)
+        {
+            members.entry(pod.uid.clone()).or_insert_with(|| Member { pod: pod.clone(), claim, waits: true });
         }
     }
     members

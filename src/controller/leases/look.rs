@@ -9,14 +9,17 @@ use tokio::sync::watch;
 
 use super::adopting;
 use super::asking::Lost;
-use super::decide::{Known, Plan, decide};
+use super::decide::decide;
 use super::facts::{Absent, Facts, now};
 use super::heartbeats::Heartbeats;
 use super::ledgers::{Kept, Ledgers};
+use super::plan::{Known, Plan};
+use super::strays::confirm;
 use super::writing::write;
 use crate::api::parse::Name;
 use crate::budget::ledger::adoption::NotYet;
 use crate::budget::ledger::ended::{Verdict, judge};
+use crate::budget::ledger::queue::Why;
 use crate::budget::ledger::{Ledger, Moment, Phase, Uid};
 use crate::cluster::confirm::Replicas;
 use crate::cluster::view::Shared;
@@ -78,6 +81,8 @@ pub struct Keeping {
     pub(super) registered_since: Option<Moment>,
 }
 
+/// What could not be read, or was not certain, is looked at again after this time.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 /// Reads that go on at the same time.
 const READS_AT_ONCE: usize = 16;
 
@@ -98,25 +103,18 @@ pub async fn look(context: &Context, name: &Name, keeping: &mut Keeping) -> Resu
 
 async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<Outcome, Failure> {
     read(context, name, keeping).await?;
-    let facts = {
-        let view = context.shared.read();
-        let unfilled = view.unfilled(name);
-        if !unfilled.is_empty() {
-            return Err(Failure::Waiting(unfilled));
-        }
-        let none = BTreeMap::new();
-        let nodes = keeping.stored.as_ref().map_or(&none, |stored| &stored.beside.nodes);
-        Facts::gather(&view, name, keeping.stored.as_ref().map(|_| &keeping.ledger), nodes)
-    };
+    let facts = gather(context, name, keeping)?;
     if keeping.stored.is_none()
         && facts.terms.as_ref().and_then(|terms| terms.bounds).is_none()
-        && facts.strays.is_empty()
+        && facts.strays.pods.is_empty()
     {
         context.ledgers.put(name, None);
         return Ok(Outcome::default()); // nobody leases, or nobody knows yet what there is
     }
-    let verdicts = prove(context, &facts).await?;
-    let freed = confirm_strays(context, name, &facts).await?;
+    let (verdicts, failed) = prove(context, name, &facts).await;
+    let freed = confirm(context, name, &facts).await;
+    let incomplete = failed || freed.is_none();
+    let freed = freed.unwrap_or_default();
     let (adopted, not_yet) = adopt(context, name, keeping, &facts).await?;
     let nodes: BTreeSet<String> = keeping.ledger.quarantined().values().filter_map(|kept| kept.node.clone()).collect();
     keeping.heartbeats.listen(&context.writer, nodes.iter().map(String::as_str)).await;
@@ -124,12 +122,14 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
     keeping.unknown_since = unknown.then(|| keeping.unknown_since.unwrap_or_else(now));
     let heartbeats = std::mem::take(&mut keeping.heartbeats);
     let (budget, begins) = (name.to_string(), adopted.is_some());
+    let (elsewhere, hopeless) = elsewhere(context, name, &facts);
     let known = Known {
         budget: &budget,
         verdicts: &verdicts,
         adopted,
         freed: &freed,
-        elsewhere: &elsewhere(context, name, &facts),
+        elsewhere: &elsewhere,
+        hopeless: &hopeless,
         promised: &context.ledgers.of(name).map(|kept| kept.has_room_for.clone()).unwrap_or_default(),
         node: &|node| heartbeats.of(node),
         unknown_since: keeping.unknown_since,
@@ -140,8 +140,24 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
     let plan = decide(&keeping.ledger, same, &facts, known, &mut keeping.lost);
     keeping.heartbeats = heartbeats;
     let wrote = write(context, name, keeping, &facts, &plan.ledger).await?;
-    let outcome = report(context, name, keeping, (plan, freed, not_yet), (begins, facts.terms.is_some()));
-    Ok(Outcome { wrote, ..outcome })
+    let outcome = report(context, name, keeping, (plan, freed, not_yet), (begins, &facts.namespaces));
+    let again = outcome.again.into_iter().chain(incomplete.then_some(READ_AGAIN)).min();
+    Ok(Outcome { again, wrote, ..outcome })
+}
+
+/// What is known. Nothing is concluded from a spec that nobody can make sense of, or before all has been read.
+fn gather(context: &Context, name: &Name, keeping: &Keeping) -> Result<Facts, Failure> {
+    let view = context.shared.read();
+    let mut waits_for = view.unfilled(name);
+    if view.budget(name).is_some_and(|stored| !stored.faults.is_empty()) {
+        waits_for.push("a spec that can be understood".into());
+    }
+    if !waits_for.is_empty() {
+        return Err(Failure::Waiting(waits_for));
+    }
+    let none = BTreeMap::new();
+    let nodes = keeping.stored.as_ref().map_or(&none, |stored| &stored.beside.nodes);
+    Ok(Facts::gather(&view, name, keeping.stored.as_ref().map(|_| &keeping.ledger), nodes))
 }
 
 /// The ledger as it is stored, unless this replica wrote it last.
@@ -154,35 +170,26 @@ async fn read(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<(
     Ok(())
 }
 
-/// Reads every pod that nobody sees any more, and draws the conclusion.
-async fn prove(context: &Context, facts: &Facts) -> Result<Vec<(Absent, Verdict)>, Failure> {
+/// Reads every pod that nobody sees any more, and draws the conclusion. What was not read is read again.
+/// Answers, too, whether some were not.
+async fn prove(context: &Context, name: &Name, facts: &Facts) -> (Vec<(Absent, Verdict)>, bool) {
     let reads = facts.absent.iter().cloned().map(|absent| async move {
         let answer = context.writer.pod(&absent.pod.namespace, &absent.pod.name, &absent.uid).await?;
         let verdict = judge(&absent.uid, &answer, absent.last.as_ref().map(|pod| pod.seen));
         Ok::<_, WriteError>((absent, verdict))
     });
-    let read: Vec<_> = futures::stream::iter(reads).buffer_unordered(READS_AT_ONCE).collect().await;
-    Ok(read.into_iter().collect::<Result<_, _>>()?)
-}
-
-/// Pods that wait for this budget although no claim on it rules them any more. The objects are read anew, after the pods
-/// were seen: a claim that is merely unread still rules.
-async fn confirm_strays(context: &Context, name: &Name, facts: &Facts) -> Result<Vec<Arc<Pod>>, Failure> {
-    if facts.strays.is_empty() {
-        return Ok(Vec::new());
+    let mut reads = futures::stream::iter(reads).buffer_unordered(READS_AT_ONCE);
+    let (mut verdicts, mut failed) = (Vec::new(), Vec::new());
+    while let Some(read) = reads.next().await {
+        match read {
+            Ok(verdict) => verdicts.push(verdict),
+            Err(error) => failed.push(error),
+        }
     }
-    let known = {
-        let view = context.shared.read();
-        let claims = view.claims_on(name).map(|(claim, stored)| (claim.clone(), stored.version.clone()));
-        (view.budget(name).map(|stored| stored.version.clone()), claims.collect::<BTreeMap<_, _>>())
-    };
-    let stored = context.writer.rules(name, facts.strays.iter().map(|pod| pod.namespace.as_str()).collect()).await?;
-    let same = stored.budget == known.0.as_ref().map(|version| (version.uid.clone(), version.generation))
-        && stored
-            .claims
-            .iter()
-            .all(|(claim, of)| known.1.get(claim).map(|v| (v.uid.clone(), v.generation)) == Some(of.clone()));
-    if same { Ok(facts.strays.clone()) } else { Err(Failure::Waiting(vec![format!("the newest state of {name}")])) }
+    if let Some(error) = failed.first() {
+        tracing::warn!(budget = %name, "{error}; {} pods are read again", failed.len());
+    }
+    (verdicts, !failed.is_empty())
 }
 
 /// Where everybody gates by now, everything that runs without a grant.
@@ -205,27 +212,39 @@ async fn adopt(
     }
 }
 
-/// Pods that another budget keeps waiting. Budgets are taken from in their order, and the first is taken from only when all
-/// others have room.
-fn elsewhere(context: &Context, name: &Name, facts: &Facts) -> BTreeSet<Uid> {
+/// Pods that another budget keeps waiting, and of these the ones that it will never let go. Budgets are taken from in their
+/// order, and the first is taken from only when all others have room.
+fn elsewhere(context: &Context, name: &Name, facts: &Facts) -> (BTreeSet<Uid>, BTreeSet<Uid>) {
     let me = name.to_string();
-    let kept_waiting = |pod: &Arc<Pod>| {
+    let (mut elsewhere, mut hopeless) = (BTreeSet::new(), BTreeSet::new());
+    for pod in facts.members.values().filter(|member| member.waits).map(|member| &member.pod) {
         let awaited = pod.pinned.as_ref().map(|pinned| pinned.awaited()).unwrap_or_default();
-        awaited.into_iter().filter(|other| *other != me).any(|other| {
+        for other in awaited.into_iter().filter(|other| *other != me) {
             let kept = budget_name(other).and_then(|other| context.ledgers.of(&other));
             let has = |kept: &Kept| kept.ledger.knows(&pod.uid) || kept.let_go.contains(&pod.uid);
             let has_room = |kept: &Kept| *other > *me && kept.has_room_for.contains(&pod.uid);
-            !kept.is_some_and(|kept| has(&kept) || has_room(&kept))
-        })
-    };
-    let waiting = facts.members.values().filter(|member| member.waits);
-    waiting.filter(|member| kept_waiting(&member.pod)).map(|member| member.pod.uid.clone()).collect()
+            if !kept.as_ref().is_some_and(|kept| has(kept) || has_room(kept)) {
+                elsewhere.insert(pod.uid.clone());
+            }
+            let never = |why: &Why| matches!(why, Why::Never { .. } | Why::CapacityUnknown);
+            let waits = |kept: &Arc<Kept>| kept.waiting.iter().any(|w| w.pod.uid == pod.uid && never(&w.why));
+            if kept.as_ref().is_some_and(waits) {
+                hopeless.insert(pod.uid.clone());
+            }
+        }
+    }
+    (elsewhere, hopeless)
 }
 
-/// `astrid/supabase` as a name.
+/// `astrid/supabase` as a name; nothing where it is none that Kubernetes takes.
 #[must_use]
 pub fn budget_name(text: &str) -> Option<Name> {
-    text.split_once('/').map(|(namespace, name)| Name::new(namespace, name))
+    let is_name = |text: &str| {
+        let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        !text.is_empty() && text.len() <= 63 && text.chars().all(safe)
+    };
+    let (namespace, name) = text.split_once('/')?;
+    (is_name(namespace) && is_name(name)).then(|| Name::new(namespace, name))
 }
 
 /// Tells others, and lets pods go.
@@ -234,7 +253,7 @@ fn report(
     name: &Name,
     keeping: &Keeping,
     (plan, freed, not_yet): (Plan, Vec<Arc<Pod>>, Option<NotYet>),
-    (begins, leases): (bool, bool),
+    (begins, namespaces): (bool, &BTreeSet<String>),
 ) -> Outcome {
     let again = match not_yet {
         _ if begins => Some(Duration::ZERO),
@@ -257,8 +276,10 @@ fn report(
         not_yet,
         unknown_since: keeping.unknown_since,
     };
-    let counted = keeping.ledger.entries().values().filter(|_| !leases).map(|entry| entry.namespace.clone());
-    context.shared.outlived(name, counted.collect());
+    // Namespaces that no claim is in any more; those of its claims are watched for their sake.
+    let counted = keeping.ledger.entries().values().map(|entry| &entry.namespace);
+    let counted = counted.filter(|namespace| !namespace.is_empty() && !namespaces.contains(*namespace));
+    context.shared.outlived(name, counted.cloned().collect());
     let is_empty = keeping.stored.is_none() && freed.is_empty();
     let changed = context.ledgers.put(name, (!is_empty).then_some(kept));
     let others = if changed { others } else { BTreeSet::new() };

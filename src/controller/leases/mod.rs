@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`mod@look`] | what is one look at one ledger? |
 //! | [`facts`] | what does it start from? |
+//! | [`claims`] | which workloads draw from the budget? |
+//! | [`strays`] | who waits though nothing rules him? |
 //! | [`asking`] | who asks, and with which rank? |
-//! | [`decide`] | what becomes of the ledger, and of those who wait? |
+//! | [`decide`], [`plan`] | what becomes of the ledger, and of those who wait? |
 //! | [`reserving`] | what do people keep for a while? |
 //! | [`adopting`] | what ran before it began? |
 //! | [`writing`] | how is the ledger written? |
@@ -21,14 +23,17 @@
 pub mod adopting;
 pub mod asking;
 pub mod beginning;
+pub mod claims;
 pub mod decide;
 pub mod executing;
 pub mod facts;
 pub mod heartbeats;
 pub mod ledgers;
 pub mod look;
+pub mod plan;
 pub mod reserving;
 pub mod shown;
+pub mod strays;
 pub mod telling;
 pub mod writing;
 

@@ -80,7 +80,7 @@ impl Kept {
                     "It needs {needs}, and there are never more than {} for it.",
                     bound.bounded().unwrap_or_default()
                 ),
-                "A larger capacity, fewer processes, or smaller limits; then replace the pod.".into(),
+                "A larger capacity; or fewer processes or smaller limits, and then replace the pod.".into(),
             ),
             Why::Elsewhere => {
                 let awaited = waiting.pod.pinned.as_ref().map(|p| p.awaited().join(" and ")).unwrap_or_default();
@@ -105,7 +105,9 @@ impl Kept {
     /// Who gives connections back next.
     fn next_to_end(&self, waiting: &Waiting) -> String {
         let ours = |entry: &&Entry| entry.source == waiting.source;
-        let ends = self.ledger.entries().values().filter(ours).filter_map(|entry| Some((entry.until?, entry)));
+        let drains = |entry: &&Entry| entry.origin == Origin::Drain;
+        let ends = self.ledger.entries().values().filter(ours).filter(drains);
+        let ends = ends.filter_map(|entry| Some((entry.until?, entry)));
         let apart = self.ledger.quarantined().values().map(|kept| (kept.until, &kept.entry));
         if let Some((at, entry)) = ends.chain(apart).min_by_key(|(at, _)| *at) {
             let Entry { namespace, name, connections, .. } = entry;

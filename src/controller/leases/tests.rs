@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::asking::{Lost, room};
-use super::decide::{Known, Plan, decide};
-use super::facts::{Absent, Claim, Facts, Member, Terms};
+use super::claims::Claim;
+use super::decide::decide;
+use super::facts::{Absent, Facts, Member, Terms};
+use super::plan::{Known, Plan};
 use crate::api::parse::Name;
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
@@ -36,6 +38,7 @@ fn claim(replicas: u32) -> Claim {
         replicas: Some(replicas),
         missing: 0,
         is_stuck: false,
+        processes: None,
         is_published: true,
         as_written: Some(Connections::new(7)),
         limits: [(("app".to_owned(), "default".to_owned()), 3)].into(),
@@ -101,6 +104,7 @@ fn known<'a>(
         adopted: None,
         freed: &[],
         elsewhere,
+        hopeless: elsewhere,
         promised: elsewhere,
         node: &|_| NodeSeen::Silent,
         unknown_since: None,
@@ -147,6 +151,22 @@ fn nothing_is_granted_while_it_adopts_or_by_another_budgets_ledger() {
     assert_eq!((others.ledger.phase(), others.ledger.entries().len()), (Phase::Adopting, 0));
 }
 
+/// Generations begin anew with a budget that is deleted and made again.
+#[test]
+fn a_budget_that_took_the_name_of_another_owes_its_generations_nothing() {
+    let old = Bounds { generation: 7, ..BOUNDS };
+    let mut ledger = leasing();
+    ledger.rebound(old);
+    let mut waiting = facts(1, vec![pod("a", None)]);
+    let (none, mut lost) = (BTreeSet::new(), Lost::default());
+    waiting.terms.as_mut().expect("it leases").bounds = None;
+    let unknown = decide(&ledger, false, &waiting, known(&none, &[]), &mut lost).ledger;
+    assert_eq!((unknown.phase(), unknown.bounds()), (Phase::Adopting, Bounds::default()));
+    waiting.terms.as_mut().expect("it leases").bounds = Some(BOUNDS);
+    let numbers = decide(&unknown, true, &waiting, known(&none, &[]), &mut lost).ledger;
+    assert_eq!((numbers.phase(), numbers.bounds()), (Phase::Adopting, BOUNDS));
+}
+
 #[test]
 fn who_slipped_past_counts_as_it_is_written_whatever_is_written_on_it() {
     let escaped = Pod { gate: None, ..pod("escaped", None) };
@@ -170,7 +190,7 @@ fn gone(last: Option<Pod>, answer: &Answer) -> Plan {
 
 #[test]
 fn connections_come_back_on_proof_and_are_kept_apart_without() {
-    let stopped = PodSeen { running: false, deleting: true, last: true, ..RUNNING };
+    let stopped = PodSeen { running: false, terminal: true, deleting: true, last: true, ..RUNNING };
     let clean = gone(Some(Pod { seen: stopped, ..pod("a", Some(3)) }), &Answer::NotFound);
     assert_eq!((clean.ledger.entries().len(), clean.ledger.quarantined().len()), (0, 0));
     let forced = gone(Some(pod("a", Some(3))), &Answer::NotFound);
@@ -178,13 +198,14 @@ fn connections_come_back_on_proof_and_are_kept_apart_without() {
     assert_eq!((kept.node.as_deref(), kept.killed_after, kept.until), (Some("n1"), 30 + 10 + 25, Moment(1_900)));
     assert_eq!(forced.again, Some(Moment(1_010)), "its node is asked about");
     let unseen = gone(None, &Answer::Another);
-    assert_eq!(unseen.ledger.quarantined()["a"].node, None);
+    let kept = &unseen.ledger.quarantined()["a"];
+    assert_eq!((kept.node.as_deref(), kept.killed_after), (None, 900), "nobody knows its grace");
     assert_eq!(unseen.ledger.held(Source::Allocatable), Connections::new(3));
 }
 
 #[test]
 fn a_container_that_was_killed_leaves_its_queries_behind() {
-    let stopped = PodSeen { running: false, deleting: true, last: true, ..RUNNING };
+    let stopped = PodSeen { running: false, terminal: true, deleting: true, last: true, ..RUNNING };
     let crashes = vec![Crash { container: "app".into(), count: 0, at: Moment(995) }];
     let killed = Pod { seen: stopped, crashes: crashes.clone(), ..pod("a", Some(3)) };
     let plan = gone(Some(killed), &Answer::NotFound);

@@ -136,7 +136,7 @@ fn revision(meta: &ObjectMeta) -> Arc<str> {
 /// Seconds that a kubelet gives it to end.
 fn grace(object: &RawPod) -> u32 {
     let seconds = object.metadata.deletion_grace_period_seconds.max(object.spec.termination_grace_period_seconds);
-    u32::try_from(seconds.unwrap_or(30)).unwrap_or(0)
+    u32::try_from(seconds.unwrap_or(30).max(0)).unwrap_or(u32::MAX)
 }
 
 fn moment(time: Option<&Time>) -> Moment {
