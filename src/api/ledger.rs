@@ -87,7 +87,19 @@ pub struct DatabaseLedgerSpec {
     /// The node of each pod that has an entry, as far as it has been noted. A dbbudget that was not there when a pod
     /// vanished asks that node.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub nodes: BTreeMap<String, String>,
+    pub nodes: BTreeMap<String, Place>,
+}
+
+/// Where a pod runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// Name of the node.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Seconds that its kubelet gives the pod to end.
+    #[schemars(range(min = 0))]
+    pub grace_seconds: i64,
 }
 
 /// Where a ledger is in its life.

@@ -38,14 +38,33 @@ pub struct Beside {
     /// UID of the budget.
     pub budget_uid: String,
     /// The node of each pod, as far as it was noted.
-    pub nodes: BTreeMap<Uid, Arc<str>>,
+    pub nodes: BTreeMap<Uid, Place>,
+}
+
+/// Where a pod runs, and how many seconds its kubelet gives it to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The node.
+    pub node: Arc<str>,
+    /// Seconds.
+    pub grace: u32,
+}
+
+impl Place {
+    fn stored(&self) -> stored::Place {
+        stored::Place { name: self.node.to_string(), grace_seconds: self.grace.into() }
+    }
 }
 
 impl Beside {
     /// Reads it.
     #[must_use]
     pub fn of(spec: &DatabaseLedgerSpec) -> Self {
-        let nodes = spec.nodes.iter().map(|(uid, node)| (uid.as_str().into(), node.as_str().into()));
+        let place = |place: &stored::Place| Place {
+            node: place.name.as_str().into(),
+            grace: u32::try_from(place.grace_seconds.max(0)).unwrap_or(u32::MAX),
+        };
+        let nodes = spec.nodes.iter().map(|(uid, known)| (uid.as_str().into(), place(known)));
         Self { budget_uid: spec.budget_uid.clone(), nodes: nodes.collect() }
     }
 }
@@ -54,7 +73,7 @@ impl Beside {
 #[must_use]
 pub fn ledger_spec(ledger: &Ledger, beside: &Beside) -> DatabaseLedgerSpec {
     DatabaseLedgerSpec {
-        nodes: beside.nodes.iter().map(|(uid, node)| (uid.to_string(), node.to_string())).collect(),
+        nodes: beside.nodes.iter().map(|(uid, place)| (uid.to_string(), place.stored())).collect(),
         entries: ledger.entries().iter().map(|(uid, e)| (uid.to_string(), stored_entry(e))).collect(),
         quarantine: ledger.quarantined().iter().map(|(uid, q)| (uid.to_string(), stored_quarantine(q))).collect(),
         ..scalars(ledger, &beside.budget_uid)
@@ -173,7 +192,7 @@ pub fn difference(before: (&Ledger, &Beside), after: (&Ledger, &Beside)) -> serd
     let mut patch = serde_json::to_value(scalars(after, &beside.budget_uid)).unwrap_or_default();
     patch["entries"] = changes(before.entries(), after.entries(), stored_entry);
     patch["quarantine"] = changes(before.quarantined(), after.quarantined(), stored_quarantine);
-    patch["nodes"] = changes(&known.nodes, &beside.nodes, ToString::to_string);
+    patch["nodes"] = changes(&known.nodes, &beside.nodes, Place::stored);
     patch
 }
 
@@ -228,7 +247,7 @@ mod tests {
     }
 
     fn beside() -> Beside {
-        Beside { budget_uid: "u".into(), nodes: [("uid-2".into(), "n1".into())].into() }
+        Beside { budget_uid: "u".into(), nodes: [("uid-2".into(), Place { node: "n1".into(), grace: 30 })].into() }
     }
 
     #[test]

@@ -85,10 +85,12 @@ impl Steps<'_> {
                 Verdict::Alive => ledger.seen_alive(&absent.uid),
                 Verdict::Vanished => {
                     let at_most = self.facts.terms.as_ref().map_or(900, |terms| terms.quarantine);
-                    let killed_after = |pod: &Arc<Pod>| pod.grace.saturating_add(self.drain).saturating_add(GAP);
-                    let killed_after = absent.last.as_ref().map_or(at_most, killed_after);
+                    let noted = absent.place.as_ref();
+                    let grace = absent.last.as_ref().map(|pod| pod.grace).or(noted.map(|place| place.grace));
+                    let killed_after =
+                        grace.map_or(at_most, |grace| grace.saturating_add(self.drain).saturating_add(GAP));
                     let seen = absent.last.as_ref().and_then(|pod| pod.node.as_deref()).map(str::to_owned);
-                    let node = seen.or_else(|| absent.node.clone());
+                    let node = seen.or_else(|| noted.map(|place| place.node.to_string()));
                     let wait = Wait { node, killed_after, at_most };
                     let why = format!("The pod {} is gone, and nobody saw its containers end.", absent.pod);
                     ledger.quarantine(&absent.uid, why, self.known.now, wait);
@@ -228,8 +230,11 @@ impl Steps<'_> {
             (one.rank.replaces, one.rank.priority) = (true, i32::MAX);
         }
         let answers = queue::answer(ledger, asking, room(self.facts, self.known.budget, ledger)).into_iter();
+        // What is computed anew in a moment is no promise.
+        let is_known = |uid: &Uid| self.facts.members.get(uid).is_some_and(|m| self.share_comes(m).is_none());
         let granted = answers
-            .filter(|(one, answer)| matches!(answer, Answer::Granted(_)) && self.known.elsewhere.contains(&one.uid));
+            .filter(|(one, answer)| matches!(answer, Answer::Granted(_)) && self.known.elsewhere.contains(&one.uid))
+            .filter(|(one, _)| is_known(&one.uid));
         granted.map(|(one, _)| one.uid).collect()
     }
 

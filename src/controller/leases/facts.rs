@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::claims::{Claim, claims};
 use super::strays::Strays;
-use crate::api::parse::{Budget, Name, UNBOUNDED};
+use crate::api::parse::{Budget, Name, Place, UNBOUNDED};
 use crate::api::policy::Enforcement;
 use crate::api::reserved::Reservation;
 use crate::assess::assess;
@@ -72,14 +72,14 @@ pub struct Absent {
     pub pod: Name,
     /// How that looked last.
     pub last: Option<Arc<Pod>>,
-    /// Its node, as far as that was noted.
-    pub node: Option<String>,
+    /// Where it ran, as far as that was noted.
+    pub place: Option<Place>,
 }
 
 impl Facts {
     /// Looks at what concerns one ledger. `nodes`: those that were noted of its pods.
     #[must_use]
-    pub fn gather(view: &View, name: &Name, ledger: Option<&Ledger>, nodes: &BTreeMap<Uid, Arc<str>>) -> Self {
+    pub fn gather(view: &View, name: &Name, ledger: Option<&Ledger>, nodes: &BTreeMap<Uid, Place>) -> Self {
         let mut facts = Self { absent: absent(view, ledger, nodes), ..Self::default() };
         if let (Some(stored), Some(budget)) = (view.budget(name), view.snapshot().budget(name)) {
             facts.uid.clone_from(&stored.version.uid);
@@ -214,7 +214,7 @@ fn members(view: &View, claims: &[Claim], budget: &str) -> BTreeMap<Uid, Member>
 }
 
 /// Entries of pods that nobody sees, and pods that are seen though their entries are kept apart.
-fn absent(view: &View, ledger: Option<&Ledger>, nodes: &BTreeMap<Uid, Arc<str>>) -> Vec<Absent> {
+fn absent(view: &View, ledger: Option<&Ledger>, nodes: &BTreeMap<Uid, Place>) -> Vec<Absent> {
     let Some(ledger) = ledger else { return Vec::new() };
     let is_pod = |origin: Origin| !matches!(origin, Origin::Drain | Origin::Reserved | Origin::Budget);
     let here = |uid: &Uid, namespace: &str, name: &str| view.pods().get(namespace, name).is_some_and(|p| p.uid == *uid);
@@ -226,7 +226,7 @@ fn absent(view: &View, ledger: Option<&Ledger>, nodes: &BTreeMap<Uid, Arc<str>>)
         uid: uid.clone(),
         pod: Name::new(entry.namespace.clone(), entry.name.clone()),
         last: view.pods().gone(uid).map(|gone| gone.pod.clone()),
-        node: nodes.get(uid).map(ToString::to_string),
+        place: nodes.get(uid).cloned(),
     });
     absent.collect()
 }

@@ -184,7 +184,7 @@ fn gone(last: Option<Pod>, answer: &Answer) -> Plan {
     ledger = granted.ledger;
     let (uid, last): (Uid, _) = ("a".into(), last.map(Arc::new));
     let verdict = judge(&uid, answer, last.as_ref().map(|pod| pod.seen));
-    let absent = Absent { uid, pod: Name::new("shop", "a"), last, node: None };
+    let absent = Absent { uid, pod: Name::new("shop", "a"), last, place: None };
     decide(&ledger, true, &facts(1, Vec::new()), known(&BTreeSet::new(), &[(absent, verdict)]), &mut Lost::default())
 }
 

@@ -1,12 +1,11 @@
 //! How a ledger is written: what changed, on condition that nobody else wrote since.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::facts::{Facts, Member};
 use super::look::{Context, Keeping};
-use crate::api::parse::{Beside, Name};
+use crate::api::parse::{Beside, Name, Place};
 use crate::budget::ledger::{Ledger, Uid};
 use crate::cluster::write::WriteError;
 use crate::controller::failure::Failure;
@@ -55,7 +54,8 @@ fn is_time_for_nodes(keeping: &mut Keeping, facts: &Facts) -> bool {
     let Some(noted) = keeping.stored.as_ref().map(|stored| &stored.beside.nodes) else { return false };
     let holds = |uid: &Uid| keeping.ledger.entries().contains_key(uid);
     let is_new = |(uid, member): (&Uid, &Member)| {
-        member.pod.node.is_some() && noted.get(uid) != member.pod.node.as_ref() && holds(uid)
+        let place = place(member);
+        place.is_some() && noted.get(uid) != place.as_ref() && holds(uid)
     };
     if !facts.members.iter().any(is_new) {
         keeping.nodes_due = None;
@@ -64,12 +64,16 @@ fn is_time_for_nodes(keeping: &mut Keeping, facts: &Facts) -> bool {
     *keeping.nodes_due.get_or_insert_with(|| Instant::now() + NODES_WAIT) <= Instant::now()
 }
 
-/// The nodes of pods that have an entry: as they are seen, and as they were noted.
-fn nodes(keeping: &Keeping, facts: &Facts, next: &Ledger) -> BTreeMap<Uid, Arc<str>> {
+/// Where pods run that have an entry: as they are seen, and as was noted.
+fn nodes(keeping: &Keeping, facts: &Facts, next: &Ledger) -> BTreeMap<Uid, Place> {
     let noted = keeping.stored.as_ref().map(|stored| &stored.beside.nodes);
-    let node = |uid: &Uid| {
-        let seen = facts.members.get(uid).and_then(|member| member.pod.node.as_ref());
-        Some((uid.clone(), seen.or_else(|| noted?.get(uid))?.clone()))
+    let known = |uid: &Uid| {
+        let seen = facts.members.get(uid).and_then(place);
+        Some((uid.clone(), seen.or_else(|| noted?.get(uid).cloned())?))
     };
-    next.entries().keys().filter_map(node).collect()
+    next.entries().keys().filter_map(known).collect()
+}
+
+fn place(member: &Member) -> Option<Place> {
+    Some(Place { node: member.pod.node.clone()?, grace: member.pod.grace })
 }

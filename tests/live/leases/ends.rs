@@ -54,7 +54,10 @@ async fn an_operator_that_was_away_asks_the_node_of_a_pod_that_went_meanwhile() 
     world.cluster.kubectl(&["delete", "pod", &entry.name, "-n", &world.namespace]).expect("deleted");
     let _second = super::replica(&world, "second").await;
     let apart = |l: &DatabaseLedger| {
-        l.spec.quarantine.get(uid).is_some_and(|kept| kept.node.as_ref() == ledger.spec.nodes.get(uid))
+        l.spec
+            .quarantine
+            .get(uid)
+            .is_some_and(|kept| kept.node.as_ref() == ledger.spec.nodes.get(uid).map(|place| &place.name))
     };
     world.until("shop", "it is kept apart", apart).await;
     world.until("shop", "it counts no longer", |l: &DatabaseLedger| l.spec.quarantine.is_empty()).await;

@@ -73,7 +73,8 @@ async fn a_rollout_in_a_full_budget_uses_the_room_that_is_kept_for_it() {
     let mut leader = operator(&world).await;
     leader.until_leads().await;
     let _second = replica(&world, "second").await;
-    world.apply(&leasing("shop", "", &[("api", "{kind: Deployment}")])).await;
+    // The webhook is where the leader was until the second is asked: meanwhile no pod is created.
+    world.apply(&leasing("shop", "failurePolicy: Fail,", &[("api", "{kind: Deployment}")])).await;
     let judge = Judge::of(&world);
     until_leasing(&world, "shop").await;
     world.apply(&deployment("api", 3)).await;

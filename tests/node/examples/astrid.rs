@@ -26,7 +26,7 @@ const CAP: Limit = Limit::Session(15);
 #[tokio::test(flavor = "multi_thread")]
 async fn astrid_fits_with_one_worker_each() {
     let node = &*turn().await;
-    let _release = Release::install(node, "astrid-operator", &[]);
+    let _release = Release::install(node, "astrid-operator", &["extraArgs={--adopt-after=2}"]);
     let back = Back::start().await;
     let stack = Stack::new(node, &back, "astrid", &SERVICES).await;
     stack.secret(
