@@ -24,7 +24,12 @@ async fn three_wait(world: &World<'_>) -> Operator {
     world.until("db", "shares are published", |b: &DatabaseBudget| !row(b, "api").engines.is_empty()).await;
     world.until("db", "it grants", |ledger: &DatabaseLedger| ledger.spec.phase == Phase::Leasing).await;
     world.apply(&deployment("api", 6)).await;
-    world.until("db", "three wait", |b: &DatabaseBudget| status(b).waiting_pods == Some(3)).await;
+    let why = "It needs 3, and 0 are free for it.";
+    let three = |b: &DatabaseBudget| {
+        let queue = status(b).queue;
+        queue.len() == 3 && queue.iter().all(|waiting| waiting.why == why)
+    };
+    world.until("db", "three wait", three).await;
     let runs = |pod: &Pod| pod.spec.iter().all(|spec| spec.scheduling_gates.is_none());
     until_some::<Pod>(world.api(), 3, "pods were let go", runs).await;
     operator
