@@ -44,9 +44,19 @@ impl Lost {
     }
 }
 
+/// A replacement waits this long for its share before it takes less: what others give back in a rollout comes in seconds.
+pub const TO_HAVE_ITS_SHARE: u32 = 30;
+
 /// All that wait and have no entry. `elsewhere`: of these, the ones that another budget keeps waiting.
 #[must_use]
-pub fn asking(facts: &Facts, budget: &str, ledger: &Ledger, lost: &Lost, elsewhere: &BTreeSet<Uid>) -> Vec<Asking> {
+pub fn asking(
+    facts: &Facts,
+    budget: &str,
+    ledger: &Ledger,
+    lost: &Lost,
+    elsewhere: &BTreeSet<Uid>,
+    now: Moment,
+) -> Vec<Asking> {
     let fleets = fleets(facts, ledger);
     let mut replaced: BTreeMap<usize, usize> = BTreeMap::new();
     let waiting = facts.members.iter().filter(|(uid, m)| m.waits && !m.pod.terminating() && !ledger.knows(uid));
@@ -57,18 +67,21 @@ pub fn asking(facts: &Facts, budget: &str, ledger: &Ledger, lost: &Lost, elsewhe
         let least = facts.drawn(pod, budget)?;
         let replacements = replaced.entry(member.claim).or_default();
         *replacements += 1;
+        let (share, smallest) = (number(facts.share(&least).holds()), number(least.holds()));
+        let surging = fleet.surges(claim, pod);
+        let is_patient = !surging && pod.created.after(TO_HAVE_ITS_SHARE) > now;
         Some(Asking {
             uid: uid.clone(),
             source: claim.source,
-            share: number(facts.share(&least).holds()),
-            least: number(least.holds()),
+            share,
+            least: if is_patient { share } else { smallest },
             rank: Rank {
                 replaces: *replacements <= lost.of(&claim.key).len(),
                 priority: claim.priority,
                 newest: fleet.newest == &*pod.revision,
                 since: pod.created,
             },
-            surging: fleet.surges(claim, pod),
+            surging,
             elsewhere: elsewhere.contains(uid),
         })
     });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::asking::{Lost, asking, in_room, room, with_places_kept};
+use super::asking::{Lost, TO_HAVE_ITS_SHARE, asking, in_room, room, with_places_kept};
 use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
 use super::plan::{Known, Plan};
@@ -159,7 +159,7 @@ impl Steps<'_> {
 
     /// Grants what fits, and answers who waits on.
     fn grant(&self, ledger: &mut Ledger, lost: &mut Lost) -> Vec<Waiting> {
-        let asking = asking(self.facts, self.known.budget, ledger, lost, self.known.elsewhere);
+        let asking = asking(self.facts, self.known.budget, ledger, lost, self.known.elsewhere, self.known.now);
         let (hopeless, asking): (Vec<_>, Vec<_>) =
             asking.into_iter().partition(|one| self.known.hopeless.contains(&one.uid));
         let room = room(self.facts, self.known.budget, ledger);
@@ -225,7 +225,7 @@ impl Steps<'_> {
         if self.known.elsewhere.is_empty() || self.is_unknown() {
             return BTreeSet::new();
         }
-        let mut asking = asking(self.facts, self.known.budget, ledger, lost, &BTreeSet::new());
+        let mut asking = asking(self.facts, self.known.budget, ledger, lost, &BTreeSet::new(), self.known.now);
         for one in asking.iter_mut().filter(|one| self.known.promised.contains(&one.uid)) {
             (one.rank.replaces, one.rank.priority) = (true, i32::MAX);
         }
@@ -260,7 +260,9 @@ impl Steps<'_> {
         let late =
             self.facts.members.values().filter_map(|m| Some(m.pod.unschedulable.as_ref()?.0.after(TO_BE_SCHEDULED)));
         let unpublished = self.facts.members.values().filter(|m| m.waits).filter_map(|m| self.share_comes(m));
-        let late = late.chain(unpublished);
+        let patient = self.facts.members.values().filter(|m| m.waits);
+        let patient = patient.map(|m| m.pod.created.after(TO_HAVE_ITS_SHARE)).filter(|at| *at > now);
+        let late = late.chain(unpublished).chain(patient);
         let unknown = self.known.unknown_since.map(|since| since.after(CAPACITY_LASTS));
         ends.chain(apart).chain(late.filter(|at| *at > now)).chain(unknown.filter(|at| *at > now)).min()
     }
