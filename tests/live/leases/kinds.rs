@@ -94,6 +94,12 @@ async fn a_pod_of_two_budgets_waits_for_both() {
     world.apply(&of("second", other).replace("maxConnections: 10", "maxConnections: 6")).await;
     until_leasing(&world, "first").await;
     until_leasing(&world, "second").await;
+    // What is kept for a rollout is known before anybody asks: no entry is withdrawn because more is kept later.
+    world.apply(&deployment("api", 0)).await;
+    for (name, room) in [("first", 1), ("second", 2)] {
+        let known = |b: &DatabaseBudget| status(b).surge_reserve == Some(room) && !row(b, "api").engines.is_empty();
+        world.until(name, "its room is published", known).await;
+    }
     world.apply(&deployment("api", 4)).await;
     // 10 − 1 for 3 each is 3 pods; 6 − 2 for 2 each is 2.
     let runs = until_some::<Pod>(world.api(), 2, "pods run", |pod| !waits(pod)).await;
