@@ -95,7 +95,7 @@ async fn a_pod_of_two_budgets_waits_for_both() {
     until_leasing(&world, "first").await;
     until_leasing(&world, "second").await;
     // What is kept for a rollout is known before anybody asks: no entry is withdrawn because more is kept later.
-    world.apply(&deployment("api", 0)).await;
+    world.apply(&deployment("api", 1)).await;
     for (name, room) in [("first", 1), ("second", 2)] {
         let known = |b: &DatabaseBudget| status(b).surge_reserve == Some(room) && !row(b, "api").engines.is_empty();
         world.until(name, "its room is published", known).await;
