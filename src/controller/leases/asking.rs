@@ -103,15 +103,17 @@ struct Fleet<'a> {
 
 impl Fleet<'_> {
     /// Whether another pod ends when this one is Ready: all replicas are there without it, or as many as a rollout needs.
+    /// Where no pod of another revision holds anything, none does: a workload that is scaled up has pods before its new
+    /// number of replicas is heard of.
     fn surges(&self, claim: &Claim, pod: &Pod) -> bool {
-        let Some(replicas) = claim.replicas else { return false };
-        let rolls = self.rolls && self.live > replicas && *self.newest == *pod.revision;
+        let Some(replicas) = claim.replicas.filter(|_| self.rolls) else { return false };
+        let rolls = self.live > replicas && *self.newest == *pod.revision;
         self.granted >= if rolls { replicas.saturating_sub(claim.missing) } else { replicas }
     }
 
-    /// Entries beyond these are a rollout's.
+    /// Entries beyond these are a rollout's; nothing: there is none.
     fn needed(&self, claim: &Claim) -> Option<u32> {
-        Some(claim.replicas?.saturating_sub(if self.rolls { claim.missing } else { 0 }))
+        Some(claim.replicas.filter(|_| self.rolls)?.saturating_sub(claim.missing))
     }
 }
 

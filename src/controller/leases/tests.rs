@@ -240,6 +240,11 @@ fn a_surging_pod_has_the_room_that_others_leave() {
     let (ledger, facts) = rollout(4, &["a", "b", "c"], &[("more", "1")]);
     let plan = decided(&ledger, &facts, &mut Lost::default());
     assert!(!plan.ledger.knows("more"), "nobody ends for one that is scaled up");
+    let (ledger, facts) = rollout(3, &["a", "b", "c"], &[("more", "1")]);
+    let plan = decided(&ledger, &facts, &mut Lost::default());
+    assert!(!plan.ledger.knows("more"), "nor before its replicas are heard of");
+    let (ledger, facts) = rollout(1, &["a", "b"], &[]);
+    assert_eq!(room(&facts, BUDGET, &ledger).used, Connections::ZERO, "no rollout uses it");
 }
 
 #[test]
