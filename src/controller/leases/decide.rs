@@ -157,9 +157,18 @@ impl Steps<'_> {
         Entry { namespace, name, origin, since: self.known.now, ..Entry::default() }
     }
 
+    /// All that ask. Whoever was promised room comes first: it holds connections of another budget meanwhile.
+    fn asking(&self, ledger: &Ledger, lost: &Lost, elsewhere: &BTreeSet<Uid>) -> Vec<Asking> {
+        let mut asking = asking(self.facts, self.known.budget, ledger, lost, elsewhere, self.known.now);
+        for one in asking.iter_mut().filter(|one| self.known.promised.contains(&one.uid)) {
+            (one.rank.replaces, one.rank.priority) = (true, i32::MAX);
+        }
+        asking
+    }
+
     /// Grants what fits, and answers who waits on.
     fn grant(&self, ledger: &mut Ledger, lost: &mut Lost) -> Vec<Waiting> {
-        let asking = asking(self.facts, self.known.budget, ledger, lost, self.known.elsewhere, self.known.now);
+        let asking = self.asking(ledger, lost, self.known.elsewhere);
         let (hopeless, asking): (Vec<_>, Vec<_>) =
             asking.into_iter().partition(|one| self.known.hopeless.contains(&one.uid));
         let room = room(self.facts, self.known.budget, ledger);
@@ -175,7 +184,7 @@ impl Steps<'_> {
             };
             match why {
                 Some(why) => waiting.push(self.waits(member, &asked, why)),
-                None if asked.rank.replaces => {
+                None if asked.rank.replaces && !self.known.promised.contains(&asked.uid) => {
                     if let Some(claim) = self.facts.claims.get(member.claim) {
                         lost.replaced(&claim.key);
                     }
@@ -225,10 +234,7 @@ impl Steps<'_> {
         if self.known.elsewhere.is_empty() || self.is_unknown() {
             return BTreeSet::new();
         }
-        let mut asking = asking(self.facts, self.known.budget, ledger, lost, &BTreeSet::new(), self.known.now);
-        for one in asking.iter_mut().filter(|one| self.known.promised.contains(&one.uid)) {
-            (one.rank.replaces, one.rank.priority) = (true, i32::MAX);
-        }
+        let asking = self.asking(ledger, lost, &BTreeSet::new());
         let answers = queue::answer(ledger, asking, room(self.facts, self.known.budget, ledger)).into_iter();
         // What is computed anew in a moment is no promise.
         let is_known = |uid: &Uid| self.facts.members.get(uid).is_some_and(|m| self.share_comes(m).is_none());

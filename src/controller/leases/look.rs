@@ -122,7 +122,7 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
     keeping.unknown_since = unknown.then(|| keeping.unknown_since.unwrap_or_else(now));
     let heartbeats = std::mem::take(&mut keeping.heartbeats);
     let (budget, begins) = (name.to_string(), adopted.is_some());
-    let (elsewhere, hopeless) = elsewhere(context, name, &facts);
+    let Others { elsewhere, hopeless, promised } = others(context, name, &facts);
     let known = Known {
         budget: &budget,
         verdicts: &verdicts,
@@ -130,7 +130,7 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
         freed: &freed,
         elsewhere: &elsewhere,
         hopeless: &hopeless,
-        promised: &context.ledgers.of(name).map(|kept| kept.has_room_for.clone()).unwrap_or_default(),
+        promised: &promised,
         node: &|node| heartbeats.of(node),
         unknown_since: keeping.unknown_since,
         now: now(),
@@ -212,28 +212,40 @@ async fn adopt(
     }
 }
 
-/// Pods that another budget keeps waiting, and of these the ones that it will never let go. Budgets are taken from in their
-/// order, and the first is taken from only when all others have room.
-fn elsewhere(context: &Context, name: &Name, facts: &Facts) -> (BTreeSet<Uid>, BTreeSet<Uid>) {
+/// What the ledgers of other budgets say of pods that wait for this one, too.
+#[derive(Default)]
+struct Others {
+    /// Those that another budget keeps waiting.
+    elsewhere: BTreeSet<Uid>,
+    /// Of these, the ones that it will never let go.
+    hopeless: BTreeSet<Uid>,
+    /// Those that were told of room here, or hold connections of another budget because of that.
+    promised: BTreeSet<Uid>,
+}
+
+/// Budgets are taken from in their order, and the first is taken from only when all others have room.
+fn others(context: &Context, name: &Name, facts: &Facts) -> Others {
     let me = name.to_string();
-    let (mut elsewhere, mut hopeless) = (BTreeSet::new(), BTreeSet::new());
+    let promised = context.ledgers.of(name).map(|kept| kept.has_room_for.clone()).unwrap_or_default();
+    let mut others = Others { promised, ..Others::default() };
     for pod in facts.members.values().filter(|member| member.waits).map(|member| &member.pod) {
         let awaited = pod.pinned.as_ref().map(|pinned| pinned.awaited()).unwrap_or_default();
         for other in awaited.into_iter().filter(|other| *other != me) {
-            let kept = budget_name(other).and_then(|other| context.ledgers.of(&other));
-            let has = |kept: &Kept| kept.ledger.knows(&pod.uid) || kept.let_go.contains(&pod.uid);
-            let has_room = |kept: &Kept| *other > *me && kept.has_room_for.contains(&pod.uid);
-            if !kept.as_ref().is_some_and(|kept| has(kept) || has_room(kept)) {
-                elsewhere.insert(pod.uid.clone());
+            let kept = budget_name(other).and_then(|other| context.ledgers.of(&other)).unwrap_or_default();
+            let holds = kept.ledger.knows(&pod.uid);
+            let has_room = *other > *me && kept.has_room_for.contains(&pod.uid);
+            if holds {
+                others.promised.insert(pod.uid.clone());
+            } else if !has_room && !kept.let_go.contains(&pod.uid) {
+                others.elsewhere.insert(pod.uid.clone());
             }
             let never = |why: &Why| matches!(why, Why::Never { .. } | Why::CapacityUnknown);
-            let waits = |kept: &Arc<Kept>| kept.waiting.iter().any(|w| w.pod.uid == pod.uid && never(&w.why));
-            if kept.as_ref().is_some_and(waits) {
-                hopeless.insert(pod.uid.clone());
+            if kept.waiting.iter().any(|waiting| waiting.pod.uid == pod.uid && never(&waiting.why)) {
+                others.hopeless.insert(pod.uid.clone());
             }
         }
     }
-    (elsewhere, hopeless)
+    others
 }
 
 /// `astrid/supabase` as a name; nothing where it is none that Kubernetes takes.

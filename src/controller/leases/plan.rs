@@ -24,7 +24,7 @@ pub struct Known<'a> {
     pub elsewhere: &'a BTreeSet<Uid>,
     /// Of these, the ones that will never have room there: they keep nobody waiting here.
     pub hopeless: &'a BTreeSet<Uid>,
-    /// Of these, the ones that this budget had room for when it was looked at last: others may rely on it by now.
+    /// Pods that were told of room here, or hold connections of another budget because of that: they come first.
     pub promised: &'a BTreeSet<Uid>,
     /// What was heard of a node.
     pub node: &'a dyn Fn(&str) -> NodeSeen,

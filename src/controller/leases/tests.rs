@@ -286,3 +286,17 @@ fn a_pod_of_a_workload_that_has_just_appeared_waits_for_its_share() {
     let plan = decide(&leasing(), true, &waiting, later, &mut Lost::default());
     assert_eq!(plan.ledger.entries()["a"].connections, 1, "the smallest, rather than nothing");
 }
+
+/// Both draw from another budget, too. The older one holds connections of it already, the other waits for it.
+#[test]
+fn who_holds_connections_of_another_budget_comes_before_who_waits_for_it() {
+    let (waits, holds): (BTreeSet<Uid>, BTreeSet<Uid>) = (["a".into()].into(), ["b".into()].into());
+    let (ledger, mut facts) = rollout(9, &["x", "y"], &[("a", "1"), ("b", "1")]);
+    facts.terms.as_mut().expect("it leases").room = Connections::ZERO;
+    let none = BTreeSet::new();
+    let of = |promised| Known { hopeless: &none, promised, ..known(&waits, &[]) };
+    let plan = decide(&ledger, true, &facts, of(&none), &mut Lost::default());
+    assert!(!plan.ledger.knows("b"), "room is kept for the first");
+    let plan = decide(&ledger, true, &facts, of(&holds), &mut Lost::default());
+    assert!(plan.ledger.knows("b") && plan.has_room_for.is_empty());
+}
