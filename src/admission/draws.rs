@@ -3,16 +3,12 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-
 use crate::api::parse::{Budget, Claim, Entry, Target, Which};
 use crate::api::policy::Enforcement;
 use crate::api::status::WorkloadStatus;
 use crate::budget::claim::Id;
 use crate::cluster::view::{View, lets_in};
 use crate::pod::Drawn;
-use crate::pod::keys::CRON_JOB;
-use crate::workload::owner::owners;
 use crate::workload::{Key, group_of};
 
 /// A claim by which a pod draws, kept beyond the look at the view.
@@ -46,17 +42,6 @@ impl Draw {
         let (budget, claim, workload) = (&*self.budget, &self.claim, &self.workload);
         Some(Drawn { budget, claim, entry, workload, published: self.row.as_ref() })
     }
-}
-
-/// The workloads that a pod belongs to. The label that names a `CronJob` counts on a Job's pods alone.
-#[must_use]
-pub fn workloads(meta: &ObjectMeta, namespace: &str) -> Vec<Key> {
-    let mut keys = owners(meta, namespace);
-    let cron_job = meta.labels.as_ref().and_then(|labels| labels.get(CRON_JOB));
-    if let (Some(name), Some(job)) = (cron_job, keys.iter().find(|key| key.kind == "Job" && key.group == "batch")) {
-        keys.push(Key { kind: "CronJob".into(), name: name.clone(), ..job.clone() });
-    }
-    keys
 }
 
 /// All claims on these workloads that inject: explicit targets before selectors, older budgets before younger ones.

@@ -7,11 +7,12 @@ use kube::core::DynamicObject;
 use kube::core::admission::{AdmissionRequest, AdmissionResponse, AdmissionReview, Operation};
 use serde_json::{Value, json};
 
-use super::draws::{Draw, draws, workloads};
+use super::draws::{Draw, draws};
 use crate::cluster::view::View;
 use crate::pod::inject;
 use crate::pod::keys::CRON_JOB;
 use crate::pod::patch::patch;
+use crate::pod::workloads;
 use crate::workload::owner::controller;
 
 /// A review as it comes.

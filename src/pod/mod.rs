@@ -9,6 +9,7 @@
 //! | [`keys`] | what are annotations and variables of ours called? |
 //! | [`pinned`] | what was a pod born with? |
 //! | [`grant`] | what is a waiting pod granted? |
+//! | [`mod@workloads`] | to which workloads does a pod belong? |
 //! | [`patch`] | which operations lead from one to the other, and would the API server take them? |
 //!
 //! Numbers are bound late. A variable of the container reads an annotation of its pod, so the number is settled when the
@@ -22,8 +23,10 @@ pub mod patch;
 pub mod pinned;
 mod settle;
 pub mod strip;
+pub mod workloads;
 
 #[cfg(test)]
 mod tests;
 
 pub use inject::{Drawn, inject, write_down};
+pub use workloads::workloads;

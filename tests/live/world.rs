@@ -12,6 +12,7 @@ use kube::core::NamespaceResourceScope;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, watch_object, watcher};
 use kube::{Api, Client, Resource, ResourceExt, discovery};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -162,7 +163,7 @@ impl<'a> World<'a> {
     /// Waits until an object of this namespace is as `what` says.
     pub async fn until<K>(&self, name: &str, what: &str, is: impl Fn(&K) -> bool) -> K
     where
-        K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + 'static,
+        K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned + Send + 'static,
         K::DynamicType: Default,
     {
         until(self.api(), name, what, is).await
@@ -194,7 +195,7 @@ impl Drop for World<'_> {
 /// Waits until an object is as `what` says. Outages of the API server only take time.
 pub async fn until<K>(api: Api<K>, name: &str, what: &str, is: impl Fn(&K) -> bool) -> K
 where
-    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+    K: Resource + Clone + Debug + Serialize + DeserializeOwned + Send + 'static,
 {
     let mut last = None;
     let wait = async {
@@ -209,7 +210,13 @@ where
         unreachable!("a watch does not end")
     };
     let found = tokio::time::timeout(PATIENCE, wait).await.ok();
-    found.unwrap_or_else(|| panic!("{name}: waited in vain until {what}; last seen: {last:#?}"))
+    found.unwrap_or_else(|| {
+        if let Some(object) = &mut last {
+            object.managed_fields_mut().clear();
+        }
+        let last = serde_yaml::to_string(&last).expect("an object of Kubernetes is YAML");
+        panic!("{name}: waited in vain until {what}; last seen:\n{last}")
+    })
 }
 
 /// Waits until a number of objects are as `what` says, and returns them. Outages of the API server only take time.

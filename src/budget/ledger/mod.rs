@@ -16,6 +16,7 @@
 
 pub mod adoption;
 pub mod ended;
+pub mod entry;
 pub mod quarantine;
 pub mod queue;
 
@@ -26,6 +27,7 @@ use super::claim::Source;
 use super::connections::Connections;
 use adoption::Adopted;
 use ended::{Ended, NodeSeen};
+pub use entry::{Entry, Origin};
 pub use quarantine::{Quarantined, Wait};
 
 /// A pod's UID, or the key of an entry that no pod is behind.
@@ -62,47 +64,6 @@ pub struct Bounds {
     pub reserve: Connections,
     /// Generation of the budget that both were computed from.
     pub generation: i64,
-}
-
-/// Why an entry is there. Only a grant had to fit; the others are facts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// A waiting pod was given its connections.
-    #[default]
-    Granted,
-    /// The pod ran before the ledger began.
-    Adopted,
-    /// The pod started without being sized or gated.
-    Escaped,
-    /// Its gate was removed without a grant: the budget was deleted, or leasing was turned off.
-    Freed,
-    /// A container was killed, and its backends may finish a query.
-    Drain,
-    /// Somebody keeps them until the entry ends.
-    Reserved,
-    /// Another budget draws from this one.
-    Budget,
-}
-
-/// Connections given to one pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Entry {
-    /// Namespace of the pod.
-    pub namespace: String,
-    /// Name of the pod, or of what holds the connections instead.
-    pub name: String,
-    /// What it may hold.
-    pub connections: u32,
-    /// Why it is there.
-    pub origin: Origin,
-    /// What it counts against.
-    pub source: Source,
-    /// Annotations that are written when the pod's gate is removed.
-    pub values: BTreeMap<String, String>,
-    /// When it was made.
-    pub since: Moment,
-    /// When it ends by itself.
-    pub until: Option<Moment>,
 }
 
 /// Why nothing was granted.

@@ -75,6 +75,24 @@ impl Pod {
         self.seen.deleting
     }
 
+    /// What it draws from a budget, by what it was born with and granted.
+    #[must_use]
+    pub fn drawn_from(&self, budget: &str) -> Pinned {
+        self.pinned.as_ref().map(|pinned| pinned.only(budget)).unwrap_or_default()
+    }
+
+    /// The budgets that it waits for, in the order in which it takes from them.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<&str> {
+        self.pinned.as_ref().map(|pinned| pinned.awaited()).unwrap_or_default()
+    }
+
+    /// Whether it has our gate, and waits for this budget.
+    #[must_use]
+    pub fn waits_for(&self, budget: &str) -> bool {
+        self.gate.is_some() && self.awaited().contains(&budget)
+    }
+
     /// What people see of it in numbers.
     pub(super) fn shown(&self) -> impl PartialEq + use<'_> {
         (&self.owners, self.holds, self.terminating(), &self.pinned)

@@ -15,7 +15,7 @@ use crate::budget::ledger::Moment;
 use crate::cluster::view::item::{self, Item, RawPod};
 use crate::cluster::view::pods::Pod;
 use crate::controller::leases::facts::number;
-use crate::pod::keys::{self, CRON_JOB};
+use crate::pod::{keys, workloads};
 use crate::workload::{Key, group_of};
 
 /// Everything about one pod.
@@ -102,8 +102,11 @@ pub(super) struct Case<'a> {
 #[must_use]
 pub fn explain(raw: &RawPod, around: &[Around], now: Moment) -> Explained {
     let Item::Pod(pod) = item::pod(raw) else { return of_nothing(raw) };
-    let case =
-        Case { pod: &pod, annotations: raw.metadata.annotations.clone().unwrap_or_default(), keys: keys_of(raw, &pod) };
+    let case = Case {
+        pod: &pod,
+        annotations: raw.metadata.annotations.clone().unwrap_or_default(),
+        keys: workloads(&raw.metadata, &pod.namespace),
+    };
     let budgets: Vec<OfBudget> = around.iter().filter_map(|one| of_budget(&case, one)).collect();
     let state = match budgets.iter().map(|one| one.state).min() {
         _ if pod.has_ended() => State::Ended,
@@ -130,20 +133,10 @@ fn of_nothing(raw: &RawPod) -> Explained {
     }
 }
 
-/// The workloads that a pod belongs to, the outermost last.
-fn keys_of(raw: &RawPod, pod: &Pod) -> Vec<Key> {
-    let mut keys = pod.owners.clone();
-    let cron_job = raw.metadata.labels.as_ref().and_then(|labels| labels.get(CRON_JOB));
-    if let (Some(name), Some(job)) = (cron_job, keys.iter().find(|key| key.kind == "Job")) {
-        keys.push(Key { kind: "CronJob".into(), name: name.clone(), ..job.clone() });
-    }
-    keys
-}
-
 /// What it has of one budget; nothing: they have nothing to do with each other.
 fn of_budget(case: &Case, around: &Around) -> Option<OfBudget> {
     let name = around.name.to_string();
-    let drawn = case.pod.pinned.as_ref().map(|pinned| pinned.only(&name)).unwrap_or_default();
+    let drawn = case.pod.drawn_from(&name);
     let awaits = !drawn.awaited().is_empty();
     let entry = around.ledger.as_ref().and_then(|ledger| entry(ledger, case.pod));
     let row = row(case, around);

@@ -11,7 +11,7 @@ use crate::api::{DatabaseBudget, DatabaseClaim, DatabaseLedger};
 use crate::budget::claim::Source as Draws;
 use crate::cluster::view::item::RawPod;
 use crate::commands::reach::{ReachError, failed};
-use crate::controller::leases::look::budget_name;
+use crate::controller::leases::ledgers::budget_name;
 use crate::pod::pinned::Pinned;
 
 /// A budget, and what is known around it.

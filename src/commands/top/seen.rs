@@ -17,8 +17,7 @@ use crate::api::parse::Name;
 use crate::api::{DatabaseBudget, DatabaseLedger};
 use crate::cluster::view::follow::with_causes;
 use crate::commands::reach::{ReachError, failed};
-use crate::pod::keys::CRON_JOB;
-use crate::workload::owner::owners;
+use crate::pod::workloads;
 
 /// What is shown, and where it comes from.
 pub struct Scope {
@@ -189,10 +188,5 @@ impl Scope {
 
 /// The outermost workload that a pod belongs to, as `Deployment/api`.
 fn workload(meta: &ObjectMeta, namespace: &str) -> Option<String> {
-    let cron_job = meta.labels.as_ref().and_then(|labels| labels.get(CRON_JOB));
-    let outermost = owners(meta, namespace).pop()?;
-    match cron_job.filter(|_| outermost.kind == "Job") {
-        Some(name) => Some(format!("CronJob/{name}")),
-        None => Some(format!("{}/{}", outermost.kind, outermost.name)),
-    }
+    workloads(meta, namespace).pop().map(|outermost| format!("{}/{}", outermost.kind, outermost.name))
 }

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::look::{Context, budget_name};
+use super::ledgers::budget_name;
+use super::look::Context;
 use crate::api::parse::Name;
 use crate::cluster::view::View;
 use crate::cluster::write::WriteError;

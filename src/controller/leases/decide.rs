@@ -8,6 +8,7 @@ use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
 use super::plan::{Known, Plan};
 use super::reserving::reserve;
+use crate::budget::connections::Connections;
 use crate::budget::ledger::ended::{NodeSeen, Verdict};
 use crate::budget::ledger::queue::{self, Answer, Asking, Why};
 use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Phase, Uid, Wait};
@@ -104,7 +105,7 @@ impl Steps<'_> {
     fn note_lost(&self, absent: &Absent, verdict: &Verdict, lost: &mut Lost) {
         let Some(pod) = absent.last.as_ref().filter(|_| *verdict != Verdict::Alive) else { return };
         if let Some(claim) = self.facts.claim_of(&pod.owners).and_then(|claim| self.facts.claims.get(claim)) {
-            let pinned = pod.pinned.as_ref().map(|pinned| pinned.only(self.known.budget)).unwrap_or_default();
+            let pinned = pod.drawn_from(self.known.budget);
             lost.note(&claim.key, self.known.now, number(pinned.least()));
         }
     }
@@ -119,7 +120,7 @@ impl Steps<'_> {
     fn drain_of(&self, ledger: &mut Ledger, uid: &Uid, pod: &Pod) {
         let Some(entry) = ledger.entries().get(uid).cloned().filter(|_| self.drain > 0) else { return };
         for crash in pod.crashes.iter().filter(|crash| crash.at.after(self.drain) > self.known.now) {
-            let pinned = pod.pinned.as_ref().map(|pinned| pinned.only(self.known.budget)).unwrap_or_default();
+            let pinned = pod.drawn_from(self.known.budget);
             let of_container = pinned.0.iter().map(|claim| claim.holds_in(&crash.container)).sum();
             let connections = if pinned.0.is_empty() { entry.connections } else { number(of_container) };
             let (origin, until) = (Origin::Drain, Some(self.known.now.after(self.drain)));
@@ -135,21 +136,15 @@ impl Steps<'_> {
         let origin = if ledger.phase() == Phase::Leasing { Origin::Escaped } else { Origin::Adopted };
         for (uid, member) in self.facts.members.iter().filter(|(_, member)| !member.waits) {
             if !ledger.knows(uid) {
-                ledger.enter(uid.clone(), self.fact(&member.pod, member.claim, origin));
+                let fact = self.facts.fact(self.known.budget, &member.pod, member.claim, origin, self.known.now);
+                ledger.enter(uid.clone(), fact);
             }
         }
         for pod in self.known.freed.iter().filter(|pod| !self.facts.strays.strangers.contains(&pod.uid)) {
-            let pinned = pod.pinned.as_ref().map(|p| p.only(self.known.budget)).unwrap_or_default();
+            let pinned = pod.drawn_from(self.known.budget);
             let entry = Entry { connections: number(pinned.holds()), ..self.entry(pod, Origin::Freed) };
             ledger.enter(pod.uid.clone(), entry);
         }
-    }
-
-    /// What is entered for a pod without a grant.
-    fn fact(&self, pod: &Pod, claim: usize, origin: Origin) -> Entry {
-        let source = self.facts.claims.get(claim).map(|claim| claim.source).unwrap_or_default();
-        let connections = number(self.facts.taken(self.known.budget, pod, claim));
-        Entry { connections, source, ..self.entry(pod, origin) }
     }
 
     fn entry(&self, pod: &Pod, origin: Origin) -> Entry {
@@ -205,7 +200,7 @@ impl Steps<'_> {
     }
 
     fn add(&self, ledger: &mut Ledger, asked: &Asking, member: &Member, connections: u32) -> Result<(), Why> {
-        let waits = Why::NoRoom { needs: asked.share, free: crate::budget::connections::Connections::ZERO };
+        let waits = Why::NoRoom { needs: asked.share, free: Connections::ZERO };
         let (Some(terms), Some(gate)) = (&self.facts.terms, &member.pod.gate) else { return Err(waits) };
         let least = self.facts.drawn(&member.pod, self.known.budget).unwrap_or_default();
         let granted = if connections == asked.share { self.facts.share(&least) } else { least };
@@ -254,6 +249,9 @@ impl Steps<'_> {
     }
 
     fn stuck(&self, ledger: &Ledger) -> Option<Arc<Pod>> {
+        if !self.facts.claims.iter().any(|claim| claim.is_stuck) {
+            return None;
+        }
         let is_stuck = |member: &Member| self.facts.claims.get(member.claim).is_some_and(|claim| claim.is_stuck);
         let holders = in_room(self.facts, self.known.budget, ledger).into_iter();
         holders.map(|(_, member)| member).find(|m| !m.pod.ready && is_stuck(m)).map(|m| m.pod.clone())

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::ledgers::Ledgers;
-use super::look::budget_name;
+use super::ledgers::{Ledgers, budget_name};
 use crate::api::parse::Name;
 use crate::budget::ledger::Uid;
 use crate::cluster::view::pods::Pod;
@@ -49,16 +48,16 @@ impl Executor {
             let Some(gate) = &pod.gate else { return };
             let written = this.writer.ungate(&pod, gate, &values).await;
             this.metrics.written("pod", written.as_ref().map_or_else(WriteError::kind, |()| "ok"));
-            if written.is_ok() {
-                this.sent().insert(pod.uid.clone(), Some(Instant::now()));
-            }
-            if let Err(error) = written {
-                tracing::debug!(pod = %pod.name, "{error}");
-                if let WriteError::Forbidden(sentence) = &error {
-                    tracing::warn!("{sentence}");
+            match written {
+                Ok(()) => drop(this.sent().insert(pod.uid.clone(), Some(Instant::now()))),
+                Err(error) => {
+                    tracing::debug!(pod = %pod.name, "{error}");
+                    if let WriteError::Forbidden(sentence) = &error {
+                        tracing::warn!("{sentence}");
+                    }
+                    this.sent().remove(&pod.uid);
+                    let _ = this.failed.send(budget); // nobody receives any more: this is stopping
                 }
-                this.sent().remove(&pod.uid);
-                let _ = this.failed.send(budget); // nobody receives any more: this is stopping
             }
         });
     }
@@ -86,8 +85,7 @@ impl Executor {
 /// What a pod is told: the values of its entries. Nothing: it still waits for one.
 fn values(ledgers: &Ledgers, pod: &Pod) -> Option<BTreeMap<String, String>> {
     let mut values = BTreeMap::new();
-    let awaited = pod.pinned.as_ref().map(|pinned| pinned.awaited()).unwrap_or_default();
-    for budget in awaited {
+    for budget in pod.awaited() {
         let kept = budget_name(budget).and_then(|name| ledgers.of(&name))?;
         match kept.ledger.entries().get(&pod.uid) {
             Some(entry) => values.extend(entry.values.clone()),

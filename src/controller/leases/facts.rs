@@ -10,7 +10,7 @@ use crate::api::policy::Enforcement;
 use crate::api::reserved::Reservation;
 use crate::assess::assess;
 use crate::budget::connections::Connections;
-use crate::budget::ledger::{Bounds, Ledger, Moment, Origin, Phase, Uid};
+use crate::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Uid};
 use crate::cluster::view::View;
 use crate::cluster::view::pods::Pod;
 use crate::pod::pinned::{self, Pinned};
@@ -92,11 +92,10 @@ impl Facts {
             }
         }
         facts.strays = Strays::of(view, name, &facts.members, ledger);
-        let unknown = |member: &&Member| !member.waits && ledger.is_none_or(|l| !l.knows(&member.pod.uid));
-        let written: BTreeSet<usize> = facts.members.values().filter(unknown).map(|member| member.claim).collect();
+        let unknown = |member: &Member| !member.waits && ledger.is_none_or(|l| !l.knows(&member.pod.uid));
         // A list that is adopted may have pods that nobody has seen yet.
         let adopts = facts.terms.is_some() && ledger.is_none_or(|ledger| ledger.phase() == Phase::Adopting);
-        if adopts || !written.is_empty() {
+        if adopts || facts.members.values().any(unknown) {
             facts.know_as_written(view, name);
         }
         facts
@@ -152,12 +151,21 @@ impl Facts {
     #[must_use]
     pub fn taken(&self, budget: &str, pod: &Pod, claim: usize) -> Connections {
         let written = || self.claims.get(claim).and_then(|c| c.as_written).unwrap_or(Connections::UNBOUNDED);
-        let pinned = pod.pinned.as_ref().map(|p| p.only(budget)).filter(|p| !p.0.is_empty());
-        match pinned {
-            Some(pinned) if pinned.awaited().is_empty() => pinned.holds(),
-            Some(pinned) => pinned.holds().max(written()),
-            None => written(),
+        let drawn = pod.drawn_from(budget);
+        match (drawn.0.is_empty(), drawn.awaited().is_empty()) {
+            (true, _) => written(),
+            (false, true) => drawn.holds(),
+            (false, false) => drawn.holds().max(written()),
         }
+    }
+
+    /// What is entered for a pod of a claim that was not granted anything.
+    #[must_use]
+    pub fn fact(&self, budget: &str, pod: &Pod, claim: usize, origin: Origin, since: Moment) -> Entry {
+        let (namespace, name) = (pod.namespace.clone(), pod.name.clone());
+        let connections = number(self.taken(budget, pod, claim));
+        let source = self.claims.get(claim).map(|claim| claim.source).unwrap_or_default();
+        Entry { namespace, name, connections, origin, source, since, ..Entry::default() }
     }
 }
 
@@ -194,19 +202,15 @@ fn members(view: &View, claims: &[Claim], budget: &str) -> BTreeMap<Uid, Member>
     let mut members: BTreeMap<Uid, Member> = BTreeMap::new();
     for (place, claim) in claims.iter().enumerate() {
         for pod in view.pods().of(&claim.key) {
-            members.entry(pod.uid.clone()).or_insert_with(|| {
-                let awaits = pod.pinned.as_ref().is_some_and(|p| p.awaited().contains(&budget));
-                Member { pod: pod.clone(), claim: place, waits: awaits && pod.gate.is_some() }
-            });
+            let member = || Member { pod: pod.clone(), claim: place, waits: pod.waits_for(budget) };
+            members.entry(pod.uid.clone()).or_insert_with(member);
         }
     }
     // A pod of a CronJob may come before its Job; what it was born with tells its claim.
     for pod in view.pods().gated() {
-        let drawn = pod.pinned.as_ref().map(|pinned| pinned.only(budget)).unwrap_or_default();
-        let is_named = |claim: &Claim| claim.key.namespace == pod.namespace && drawn.0[0].claim == claim.id;
-        if drawn.0.first().is_some_and(|first| first.awaits)
-            && let Some(claim) = claims.iter().position(is_named)
-        {
+        let Some(first) = pod.drawn_from(budget).0.into_iter().next().filter(|first| first.awaits) else { continue };
+        let is_named = |claim: &Claim| claim.key.namespace == pod.namespace && claim.id == first.claim;
+        if let Some(claim) = claims.iter().position(is_named) {
             members.entry(pod.uid.clone()).or_insert_with(|| Member { pod: pod.clone(), claim, waits: true });
         }
     }
@@ -216,9 +220,8 @@ fn members(view: &View, claims: &[Claim], budget: &str) -> BTreeMap<Uid, Member>
 /// Entries of pods that nobody sees, and pods that are seen though their entries are kept apart.
 fn absent(view: &View, ledger: Option<&Ledger>, nodes: &BTreeMap<Uid, Place>) -> Vec<Absent> {
     let Some(ledger) = ledger else { return Vec::new() };
-    let is_pod = |origin: Origin| !matches!(origin, Origin::Drain | Origin::Reserved | Origin::Budget);
     let here = |uid: &Uid, namespace: &str, name: &str| view.pods().get(namespace, name).is_some_and(|p| p.uid == *uid);
-    let entries = ledger.entries().iter().filter(|(_, entry)| is_pod(entry.origin));
+    let entries = ledger.entries().iter().filter(|(_, entry)| entry.origin.is_pod());
     let gone = entries.filter(|(uid, entry)| !here(uid, &entry.namespace, &entry.name));
     let apart = ledger.quarantined().iter().map(|(uid, kept)| (uid, &kept.entry));
     let back = apart.filter(|(uid, entry)| here(uid, &entry.namespace, &entry.name));

@@ -10,7 +10,7 @@ use crate::api::parse::Name;
 use crate::budget::claim::Source;
 use crate::budget::ledger::adoption::NotYet;
 use crate::budget::ledger::queue::Why;
-use crate::budget::ledger::{Ledger, Moment, Uid};
+use crate::budget::ledger::{Ledger, Uid};
 use crate::cluster::view::pods::Pod;
 
 /// A ledger, and what follows from it.
@@ -30,8 +30,6 @@ pub struct Kept {
     pub stuck: Option<Arc<Pod>>,
     /// Why nothing is granted yet.
     pub not_yet: Option<NotYet>,
-    /// Since when nothing is granted because nobody knows what there is.
-    pub unknown_since: Option<Moment>,
 }
 
 /// A pod that waits.
@@ -95,4 +93,15 @@ impl Ledgers {
     pub fn clear(&self) {
         self.all.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
+}
+
+/// `astrid/supabase` as a name; nothing where it is none that Kubernetes takes.
+#[must_use]
+pub fn budget_name(text: &str) -> Option<Name> {
+    let is_name = |text: &str| {
+        let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        !text.is_empty() && text.len() <= 63 && text.chars().all(safe)
+    };
+    let (namespace, name) = text.split_once('/')?;
+    (is_name(namespace) && is_name(name)).then(|| Name::new(namespace, name))
 }

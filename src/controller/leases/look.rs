@@ -12,12 +12,12 @@ use super::asking::Lost;
 use super::decide::decide;
 use super::facts::{Absent, Facts, now};
 use super::heartbeats::Heartbeats;
-use super::ledgers::{Kept, Ledgers};
+use super::ledgers::{Kept, Ledgers, budget_name};
 use super::plan::{Known, Plan};
 use super::strays::confirm;
 use super::writing::write;
 use crate::api::parse::Name;
-use crate::budget::ledger::adoption::NotYet;
+use crate::budget::ledger::adoption::{Adopted, NotYet};
 use crate::budget::ledger::ended::{Verdict, judge};
 use crate::budget::ledger::queue::Why;
 use crate::budget::ledger::{Ledger, Moment, Phase, Uid};
@@ -28,7 +28,6 @@ use crate::cluster::webhook::Namespaces;
 use crate::cluster::write::ledger::Stored;
 use crate::cluster::write::{WriteError, Writer};
 use crate::controller::failure::Failure;
-use crate::pod::pinned::Pinned;
 use crate::serve::metrics::Metrics;
 
 /// What every look needs.
@@ -198,7 +197,7 @@ async fn adopt(
     name: &Name,
     keeping: &mut Keeping,
     facts: &Facts,
-) -> Result<(Option<crate::budget::ledger::adoption::Adopted>, Option<NotYet>), Failure> {
+) -> Result<(Option<Adopted>, Option<NotYet>), Failure> {
     let Some(terms) = facts.terms.as_ref().filter(|_| keeping.ledger.phase() == Phase::Adopting) else {
         return Ok((None, None));
     };
@@ -229,8 +228,7 @@ fn others(context: &Context, name: &Name, facts: &Facts) -> Others {
     let promised = context.ledgers.of(name).map(|kept| kept.has_room_for.clone()).unwrap_or_default();
     let mut others = Others { promised, ..Others::default() };
     for pod in facts.members.values().filter(|member| member.waits).map(|member| &member.pod) {
-        let awaited = pod.pinned.as_ref().map(|pinned| pinned.awaited()).unwrap_or_default();
-        for other in awaited.into_iter().filter(|other| *other != me) {
+        for other in pod.awaited().into_iter().filter(|other| *other != me) {
             let kept = budget_name(other).and_then(|other| context.ledgers.of(&other)).unwrap_or_default();
             let holds = kept.ledger.knows(&pod.uid);
             let has_room = *other > *me && kept.has_room_for.contains(&pod.uid);
@@ -246,17 +244,6 @@ fn others(context: &Context, name: &Name, facts: &Facts) -> Others {
         }
     }
     others
-}
-
-/// `astrid/supabase` as a name; nothing where it is none that Kubernetes takes.
-#[must_use]
-pub fn budget_name(text: &str) -> Option<Name> {
-    let is_name = |text: &str| {
-        let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        !text.is_empty() && text.len() <= 63 && text.chars().all(safe)
-    };
-    let (namespace, name) = text.split_once('/')?;
-    (is_name(namespace) && is_name(name)).then(|| Name::new(namespace, name))
 }
 
 /// Tells others, and lets pods go.
@@ -276,7 +263,7 @@ fn report(
     let noted = keeping.nodes_due.map(|at| at.saturating_duration_since(Instant::now()));
     let again = again.into_iter().chain(noted).min();
     let pods = plan.waiting.iter().map(|waiting| &waiting.pod).chain(&plan.execute);
-    let awaited = pods.filter_map(|pod| pod.pinned.as_deref()).flat_map(Pinned::awaited);
+    let awaited = pods.flat_map(|pod| pod.awaited());
     let others: BTreeSet<Name> = awaited.filter_map(budget_name).filter(|other| other != name).collect();
     let kept = Kept {
         ledger: keeping.ledger.clone(),
@@ -286,7 +273,6 @@ fn report(
         not_started: plan.not_started,
         stuck: plan.stuck,
         not_yet,
-        unknown_since: keeping.unknown_since,
     };
     // Namespaces that no claim is in any more; those of its claims are watched for their sake.
     let counted = keeping.ledger.entries().values().map(|entry| &entry.namespace);

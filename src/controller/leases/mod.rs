@@ -55,7 +55,6 @@ use super::{Error, sleep_until};
 use crate::api::parse::Name;
 use crate::api::policy::Enforcement;
 use crate::cluster::view::Notice;
-use crate::pod::pinned::Pinned;
 use executing::Executor;
 use look::{Context, Keeping, Outcome, look};
 use telling::Told;
@@ -258,8 +257,8 @@ impl Leases {
             BTreeSet::new()
         });
         let view = self.context.shared.read();
-        let awaited = view.pods().gated().filter_map(|pod| pod.pinned.as_deref()).flat_map(Pinned::awaited);
-        let names = awaited.filter_map(look::budget_name).collect();
+        let awaited = view.pods().gated().flat_map(|pod| pod.awaited());
+        let names = awaited.filter_map(ledgers::budget_name).collect();
         drop(view);
         self.look_at(names);
     }

@@ -83,7 +83,7 @@ impl Kept {
                 "A larger capacity; or fewer processes or smaller limits, and then replace the pod.".into(),
             ),
             Why::Elsewhere => {
-                let awaited = waiting.pod.pinned.as_ref().map(|p| p.awaited().join(" and ")).unwrap_or_default();
+                let awaited = waiting.pod.awaited().join(" and ");
                 (format!("It draws from {awaited}, and not all of them have room."), "Room in all of them.".into())
             }
         }
@@ -116,7 +116,7 @@ impl Kept {
                 time(at)
             );
         }
-        let pods = self.ledger.entries().values().filter(ours).filter(|entry| is_pod(entry.origin));
+        let pods = self.ledger.entries().values().filter(ours).filter(|entry| entry.origin.is_pod());
         let mut largest: Vec<&Entry> = pods.filter(|entry| entry.connections > 0).collect();
         largest.sort_by_key(|entry| (std::cmp::Reverse(entry.connections), &entry.name));
         let named: Vec<String> = largest
@@ -222,10 +222,6 @@ impl Kept {
 fn lower(sentence: &str) -> String {
     let mut letters = sentence.chars();
     letters.next().map(char::to_lowercase).into_iter().flatten().chain(letters).collect()
-}
-
-fn is_pod(origin: Origin) -> bool {
-    !matches!(origin, Origin::Drain | Origin::Reserved | Origin::Budget)
 }
 
 fn time(at: Moment) -> String {

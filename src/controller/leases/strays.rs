@@ -23,7 +23,7 @@ pub struct Strays {
     pub strangers: BTreeSet<Uid>,
     /// The budget and its claims at that moment.
     known: Rules,
-    /// A budget or claim that nobody can make sense of: what it meant is not known.
+    /// A claim that nobody can make sense of: what it meant is not known. (Of such a budget nothing is concluded at all.)
     unreadable: bool,
 }
 
@@ -32,8 +32,8 @@ impl Strays {
     #[must_use]
     pub fn of(view: &View, name: &Name, members: &BTreeMap<Uid, Member>, ledger: Option<&Ledger>) -> Self {
         let awaited = name.to_string();
-        let waits = |pod: &&Arc<Pod>| pod.pinned.as_ref().is_some_and(|p| p.awaited().contains(&awaited.as_str()));
-        let gated = view.pods().gated().filter(waits).filter(|pod| !members.contains_key(&pod.uid));
+        let waiting = view.pods().gated().filter(|pod| pod.waits_for(&awaited));
+        let gated = waiting.filter(|pod| !members.contains_key(&pod.uid));
         let pods: Vec<Arc<Pod>> = gated.filter(|pod| !may_be_selected(view, name, pod)).cloned().collect();
         if pods.is_empty() {
             return Self::default();
@@ -53,8 +53,7 @@ impl Strays {
                 budget: view.budget(name).map(|stored| version(&stored.version)),
                 claims: claims().map(|(claim, stored)| (claim.clone(), version(&stored.version))).collect(),
             },
-            unreadable: view.budget(name).is_some_and(|stored| !stored.faults.is_empty())
-                || claims().any(|(_, stored)| !stored.faults.is_empty()),
+            unreadable: claims().any(|(_, stored)| !stored.faults.is_empty()),
         }
     }
 }
@@ -64,7 +63,7 @@ fn may_be_selected(view: &View, name: &Name, pod: &Pod) -> bool {
     let Some(budget) = view.snapshot().budget(name).filter(|_| pod.created.after(TO_BE_PUBLISHED) > now()) else {
         return false;
     };
-    let pinned = pod.pinned.as_ref().map(|pinned| pinned.only(&name.to_string())).unwrap_or_default();
+    let pinned = pod.drawn_from(&name.to_string());
     let selects = |entry: &Entry, row: &str| matches!(entry.target.which, Which::Selected(_)) && row == entry.name;
     pinned.0.iter().filter_map(|claim| claim.claim.split('/').nth(1)).any(|row| {
         let claims = view.snapshot().claims_on(name).filter(|claim| claim.name.namespace == pod.namespace);

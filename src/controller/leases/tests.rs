@@ -88,9 +88,7 @@ fn facts(replicas: u32, pods: Vec<Pod>) -> Facts {
 }
 
 fn with_room(room: u64, mut facts: Facts) -> Facts {
-    if let Some(terms) = &mut facts.terms {
-        terms.room = Connections::new(room);
-    }
+    facts.terms.as_mut().expect("it leases").room = Connections::new(room);
     facts
 }
 
@@ -263,9 +261,7 @@ fn the_place_of_a_pod_that_is_created_again_is_kept_from_others() {
 #[test]
 fn what_nobody_knows_any_more_is_granted_for_ten_minutes() {
     let mut waiting = facts(1, vec![pod("a", None)]);
-    if let Some(terms) = &mut waiting.terms {
-        terms.bounds = None;
-    }
+    waiting.terms.as_mut().expect("it leases").bounds = None;
     let (none, mut lost) = (BTreeSet::new(), Lost::default());
     let since = |at| Known { unknown_since: Some(Moment(at)), ..known(&none, &[]) };
     let plan = decide(&leasing(), true, &waiting, since(401), &mut lost);
@@ -291,8 +287,8 @@ fn a_pod_of_a_workload_that_has_just_appeared_waits_for_its_share() {
 #[test]
 fn who_holds_connections_of_another_budget_comes_before_who_waits_for_it() {
     let (waits, holds): (BTreeSet<Uid>, BTreeSet<Uid>) = (["a".into()].into(), ["b".into()].into());
-    let (ledger, mut facts) = rollout(9, &["x", "y"], &[("a", "1"), ("b", "1")]);
-    facts.terms.as_mut().expect("it leases").room = Connections::ZERO;
+    let (ledger, facts) = rollout(9, &["x", "y"], &[("a", "1"), ("b", "1")]);
+    let facts = with_room(0, facts);
     let none = BTreeSet::new();
     let of = |promised| Known { hopeless: &none, promised, ..known(&waits, &[]) };
     let plan = decide(&ledger, true, &facts, of(&none), &mut Lost::default());

@@ -5,25 +5,16 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::{leasing, operator, until_leasing, waits};
+use super::{SIZED_FOR_3, full, leasing, operator, until_leasing, waits};
 use crate::things::{deployment, row, status, workload};
 use crate::world::{World, until_some};
-
-async fn full(world: &World<'_>) {
-    until_leasing(world, "shop").await;
-    world.apply(&deployment("api", 4)).await;
-    let told = |b: &DatabaseBudget| row(b, "api").pods == 3 && status(b).waiting_pods == Some(1);
-    world.until("shop", "three run and one waits", told).await;
-}
-
-const SIZED_FOR_3: &[(&str, &str)] = &[("api", "{kind: Deployment}, sizeFor: 3")];
 
 #[tokio::test]
 async fn a_pod_that_is_deleted_by_force_counts_until_its_kubelet_must_have_ended_it() {
     let world = World::new("forced").await;
     let _operator = operator(&world).await;
     world.apply(&leasing("shop", "", SIZED_FOR_3)).await;
-    full(&world).await;
+    full(&world, 4).await;
     let runs = until_some::<Pod>(world.api(), 3, "pods run", |pod| !waits(pod)).await.remove(0);
     let (name, uid) = (runs.name_any(), runs.uid().expect("stored"));
     let force = ["delete", "pod", &name, "-n", &world.namespace, "--force", "--grace-period=0"];
@@ -46,7 +37,7 @@ async fn an_operator_that_was_away_asks_the_node_of_a_pod_that_went_meanwhile() 
     let world = World::new("away").await;
     let first = operator(&world).await;
     world.apply(&leasing("shop", "", SIZED_FOR_3)).await;
-    full(&world).await;
+    full(&world, 4).await;
     let noted = |l: &DatabaseLedger| l.spec.nodes.len() == 3;
     let ledger = world.until("shop", "the nodes are noted", noted).await;
     first.kill();

@@ -24,6 +24,18 @@ pub fn leasing(name: &str, more: &str, entries: &[(&str, &str)]) -> String {
         .replace("enforcement: Observe, headroom: None", "enforcement: Lease, drainSeconds: 1")
 }
 
+/// Shares are computed for three pods, however many there are.
+const SIZED_FOR_3: &[(&str, &str)] = &[("api", "{kind: Deployment}, sizeFor: 3")];
+
+/// Three of this many pods run, and the others wait.
+async fn full(world: &World<'_>, pods: u32) -> DatabaseBudget {
+    until_leasing(world, "shop").await;
+    world.apply(&deployment("api", pods)).await;
+    let rest = Some(i64::from(pods) - 3);
+    let told = |b: &DatabaseBudget| row(b, "api").pods == 3 && status(b).waiting_pods == rest;
+    world.until("shop", "three run and the others wait", told).await
+}
+
 async fn operator(world: &World<'_>) -> Operator {
     world.install().await;
     replica(world, "operator").await
@@ -43,12 +55,9 @@ async fn until_leasing(world: &World<'_>, name: &str) {
 async fn pods_wait_for_their_connections_and_are_told_why() {
     let world = World::new("lease").await;
     let _operator = operator(&world).await;
-    world.apply(&leasing("shop", "", &[("api", "{kind: Deployment}, sizeFor: 3")])).await;
+    world.apply(&leasing("shop", "", SIZED_FOR_3)).await;
     let judge = Judge::of(&world);
-    until_leasing(&world, "shop").await;
-    world.apply(&deployment("api", 6)).await;
-    let told = |b: &DatabaseBudget| row(b, "api").pods == 3 && status(b).waiting_pods == Some(3);
-    let seen = status(&world.until("shop", "three run and three wait", told).await);
+    let seen = status(&full(&world, 6).await);
     assert_eq!((seen.held, seen.free, seen.waiting), (Some(9), Some(1), Some(9)));
     let first = seen.queue.first().expect("it is told");
     assert_eq!(first.why, "It needs 3, and 0 are free for it.");

@@ -5,19 +5,9 @@ use dbbudget::api::{DatabaseBudget, DatabaseLedger};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 
-use super::{Judge, holds, leasing, operator, until_leasing, waits};
+use super::{Judge, SIZED_FOR_3, full, holds, leasing, operator, until_leasing, waits};
 use crate::things::{budget_is, claim, condition, deployment, row, status};
 use crate::world::{World, until_some};
-
-const SIZED_FOR_3: &[(&str, &str)] = &[("api", "{kind: Deployment}, sizeFor: 3")];
-
-/// Three run, and three wait.
-async fn full(world: &World<'_>) {
-    until_leasing(world, "shop").await;
-    world.apply(&deployment("api", 6)).await;
-    let told = |b: &DatabaseBudget| row(b, "api").pods == 3 && status(b).waiting_pods == Some(3);
-    world.until("shop", "three run and three wait", told).await;
-}
 
 async fn until_all_run(world: &World<'_>) -> Vec<Pod> {
     until_some::<Pod>(world.api(), 6, "pods wait no longer", |pod| !waits(pod)).await
@@ -28,7 +18,7 @@ async fn turned_off_its_pods_go_and_on_again_everything_is_counted_first() {
     let world = World::new("off").await;
     let _operator = operator(&world).await;
     world.apply(&leasing("shop", "", SIZED_FOR_3)).await;
-    full(&world).await;
+    full(&world, 6).await;
     let sized = leasing("shop", "", SIZED_FOR_3).replace("enforcement: Lease", "enforcement: Inject");
     world.apply(&sized).await;
     until_all_run(&world).await;
@@ -52,7 +42,7 @@ async fn pods_of_a_budget_that_is_deleted_are_let_go_and_its_ledger_outlives_it(
     let world = World::new("deleted").await;
     let _operator = operator(&world).await;
     world.apply(&leasing("shop", "", SIZED_FOR_3)).await;
-    full(&world).await;
+    full(&world, 6).await;
     world.delete(&leasing("shop", "", SIZED_FOR_3)).await;
     let pods = until_all_run(&world).await;
     assert_eq!(pods.iter().map(holds).filter(|n| *n == 1).count(), 3, "those that waited have the smallest values");
@@ -73,7 +63,7 @@ async fn pods_whose_claim_is_deleted_are_let_go_while_others_wait_on() {
     let world = World::new("claimless").await;
     let _operator = operator(&world).await;
     world.apply(&leasing("shop", "", SIZED_FOR_3)).await;
-    full(&world).await;
+    full(&world, 6).await;
     let jobs = claim("jobs", "{name: shop}", "{kind: Deployment}");
     world.apply(&jobs).await;
     world.until("shop", "it knows the claim", |b: &DatabaseBudget| status(b).claims == Some(2)).await;
