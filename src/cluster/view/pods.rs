@@ -110,6 +110,7 @@ impl Pods {
         if let Some(known) = self.all.get_mut(&id).filter(|known| known.uid == pod.uid) {
             pod.seen.last = true;
             pod.ready |= known.ready;
+            pod.holds = known.holds; // people see that it does until it is removed
             *known = Arc::new(pod);
         }
     }
@@ -262,9 +263,10 @@ mod tests {
         pods.apply(Pod { ready: true, ..pod("a", &[]) });
         pods.apply(Pod { seen: ended, holds: false, ..pod("a", &[]) });
         pods.apply(pod("b", &[]));
-        pods.last(Pod { seen: PodSeen { deleting: true, ..PodSeen::default() }, ..pod("b", &[]) });
+        let seen = PodSeen { deleting: true, ..PodSeen::default() };
+        pods.last(Pod { seen, holds: false, ..pod("b", &[]) });
         pods.remove(&ids("a"));
-        pods.remove(&ids("b"));
+        assert!(pods.remove(&ids("b")).shown, "it held until now");
         let gone = |uid: &str| pods.gone(uid).map(|gone| (gone.pod.seen, gone.pod.ready));
         assert_eq!(gone("a"), Some((ended, true)));
         assert_eq!(gone("b"), Some((PodSeen { deleting: true, last: true, ..PodSeen::default() }, false)));
