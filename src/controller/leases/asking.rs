@@ -78,7 +78,7 @@ pub fn asking(
             rank: Rank {
                 replaces: *replacements <= lost.of(&claim.key).len(),
                 priority: claim.priority,
-                newest: fleet.newest == &*pod.revision,
+                newest: fleet.is_newest(pod),
                 since: pod.created,
             },
             surging,
@@ -95,25 +95,31 @@ struct Fleet<'a> {
     live: u32,
     /// Of these, those that have an entry.
     granted: u32,
-    /// The revision whose first pod is the youngest.
-    newest: &'a str,
-    /// Whether pods of an earlier revision have an entry.
-    rolls: bool,
+    /// The revision whose first pod is the youngest; all of them, where several began in the same second.
+    newest: BTreeSet<&'a str>,
+    /// The revisions whose pods have an entry.
+    holding: BTreeSet<&'a str>,
 }
 
 impl Fleet<'_> {
+    fn is_newest(&self, pod: &Pod) -> bool {
+        self.newest.contains(&*pod.revision)
+    }
+
     /// Whether another pod ends when this one is Ready: all replicas are there without it, or as many as a rollout needs.
     /// Where no pod of another revision holds anything, none does: a workload that is scaled up has pods before its new
     /// number of replicas is heard of.
     fn surges(&self, claim: &Claim, pod: &Pod) -> bool {
-        let Some(replicas) = claim.replicas.filter(|_| self.rolls) else { return false };
-        let rolls = self.live > replicas && *self.newest == *pod.revision;
+        let others_hold = self.holding.iter().any(|revision| **revision != *pod.revision);
+        let Some(replicas) = claim.replicas.filter(|_| others_hold) else { return false };
+        let rolls = self.live > replicas && self.is_newest(pod);
         self.granted >= if rolls { replicas.saturating_sub(claim.missing) } else { replicas }
     }
 
     /// Entries beyond these are a rollout's; nothing: there is none.
     fn needed(&self, claim: &Claim) -> Option<u32> {
-        Some(claim.replicas.filter(|_| self.rolls)?.saturating_sub(claim.missing))
+        let rolls = self.holding.len() > 1 || !self.holding.is_subset(&self.newest);
+        Some(claim.replicas.filter(|_| rolls)?.saturating_sub(claim.missing))
     }
 }
 
@@ -123,19 +129,26 @@ fn fleets<'a>(facts: &'a Facts, ledger: &Ledger) -> BTreeMap<usize, Fleet<'a>> {
         let of = first.entry((member.claim, &member.pod.revision)).or_insert(member.pod.created);
         *of = (*of).min(member.pod.created);
     }
-    let mut youngest: BTreeMap<usize, (Moment, &str)> = BTreeMap::new();
-    for ((claim, revision), created) in first {
-        let of = youngest.entry(claim).or_insert((created, revision));
-        *of = (*of).max((created, revision));
+    let mut youngest: BTreeMap<usize, Moment> = BTreeMap::new();
+    for ((claim, _), created) in &first {
+        let of = youngest.entry(*claim).or_insert(*created);
+        *of = (*of).max(*created);
     }
-    let fleet = |(claim, (_, newest))| (claim, Fleet { newest, ..Fleet::default() });
-    let mut fleets: BTreeMap<usize, Fleet> = youngest.into_iter().map(fleet).collect();
+    let mut fleets: BTreeMap<usize, Fleet> = BTreeMap::new();
+    for ((claim, revision), created) in first {
+        let fleet = fleets.entry(claim).or_default();
+        if youngest.get(&claim) == Some(&created) {
+            fleet.newest.insert(revision);
+        }
+    }
     for (uid, member) in &facts.members {
         let Some(fleet) = fleets.get_mut(&member.claim) else { continue };
         let (lives, granted) = (!member.pod.terminating(), ledger.knows(uid));
         fleet.live += u32::from(lives);
         fleet.granted += u32::from(lives && granted);
-        fleet.rolls |= granted && *member.pod.revision != *fleet.newest;
+        if granted {
+            fleet.holding.insert(&member.pod.revision);
+        }
     }
     fleets
 }

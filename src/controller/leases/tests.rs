@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::asking::{Lost, room};
+use super::asking::Lost;
 use super::claims::Claim;
 use super::decide::decide;
 use super::facts::{Absent, Facts, Member, Terms};
@@ -18,6 +18,8 @@ use crate::budget::ledger::{Bounds, Ledger, Moment, Origin, Phase, Uid};
 use crate::cluster::view::pods::{Crash, Gate, Pod};
 use crate::pod::pinned::Pinned;
 use crate::workload::Key;
+
+mod rollouts;
 
 const BUDGET: &str = "shop/rds";
 const NOW: Moment = Moment(1_000);
@@ -85,11 +87,6 @@ fn facts(replicas: u32, pods: Vec<Pod>) -> Facts {
     };
     let members = pods.into_iter().map(member).collect();
     Facts { terms: Some(terms), uid: "u".into(), claims: vec![claim(replicas)], members, ..Facts::default() }
-}
-
-fn with_room(room: u64, mut facts: Facts) -> Facts {
-    facts.terms.as_mut().expect("it leases").room = Connections::new(room);
-    facts
 }
 
 fn known<'a>(
@@ -215,6 +212,11 @@ fn a_container_that_was_killed_leaves_its_queries_behind() {
     assert!(plan.ledger.entries().is_empty());
 }
 
+fn with_room(room: u64, mut facts: Facts) -> Facts {
+    facts.terms.as_mut().expect("it leases").room = Connections::new(room);
+    facts
+}
+
 /// `old` pods of revision 1 run, each with 3, and others wait.
 fn rollout(replicas: u32, old: &[&str], new: &[(&str, &str)]) -> (Ledger, Facts) {
     let mut ledger = leasing();
@@ -227,35 +229,6 @@ fn rollout(replicas: u32, old: &[&str], new: &[(&str, &str)]) -> (Ledger, Facts)
         ..pod(name, None)
     });
     (ledger, with_room(1, facts(replicas, running.chain(wait).collect())))
-}
-
-#[test]
-fn a_surging_pod_has_the_room_that_others_leave() {
-    let (ledger, facts) = rollout(3, &["a", "b", "c"], &[("new", "2")]);
-    let plan = decided(&ledger, &facts, &mut Lost::default());
-    assert_eq!(plan.ledger.entries()["new"].connections, 1);
-    assert_eq!(room(&facts, BUDGET, &plan.ledger).used, Connections::new(1));
-    let (ledger, facts) = rollout(4, &["a", "b", "c"], &[("more", "1")]);
-    let plan = decided(&ledger, &facts, &mut Lost::default());
-    assert!(!plan.ledger.knows("more"), "nobody ends for one that is scaled up");
-    let (ledger, facts) = rollout(3, &["a", "b", "c"], &[("more", "1")]);
-    let plan = decided(&ledger, &facts, &mut Lost::default());
-    assert!(!plan.ledger.knows("more"), "nor before its replicas are heard of");
-    let (ledger, facts) = rollout(1, &["a", "b"], &[]);
-    assert_eq!(room(&facts, BUDGET, &ledger).used, Connections::ZERO, "no rollout uses it");
-}
-
-#[test]
-fn the_place_of_a_pod_that_is_created_again_is_kept_from_others() {
-    let (ledger, mut facts) = rollout(3, &["a", "b"], &[]);
-    facts.claims.push(Claim { id: "shop/jobs".into(), key: Key { name: "jobs".into(), ..key() }, ..claim(9) });
-    let other = Member { pod: Arc::new(pod("other", None)), claim: 1, waits: true };
-    facts.members.insert("other".into(), other);
-    let mut lost = Lost::default();
-    lost.note(&key(), NOW, 2);
-    assert!(!decided(&ledger, &facts, &mut lost.clone()).ledger.knows("other"), "6 + 2 + 1 leave 1 of 10");
-    lost.forget(Moment(NOW.0 + 60));
-    assert!(decided(&ledger, &facts, &mut lost).ledger.knows("other"));
 }
 
 #[test]
