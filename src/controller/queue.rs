@@ -9,6 +9,11 @@ use crate::cluster::view::Concerned;
 /// A look that wrote nothing lets so many times its own duration pass before the next, so that a storm of changes that
 /// matter to nobody takes a part of one core.
 const REST: u32 = 4;
+/// The same after one that wrote: what a write costs grows with what is written, and the next takes in all that comes
+/// meanwhile.
+const REST_AFTER_WRITE: u32 = 2;
+/// However long a write took, nobody waits longer than this for the next.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// The longest wait after failures.
 const LONGEST_RETRY: Duration = Duration::from_secs(20);
 
@@ -100,8 +105,15 @@ impl Queue {
         self.due.iter().filter(|(name, _)| !self.running.contains_key(*name)).map(|(_, at)| *at).min()
     }
 
-    /// A budget has been looked at.
+    /// A budget has been looked at, and something was written.
     pub fn done(&mut self, name: &Name, now: Instant) {
+        if let Some(recent) = self.recent.get_mut(name) {
+            recent.rests = now + ((now - recent.at) * REST_AFTER_WRITE).min(LONGEST_REST);
+        }
+        self.settled(name, now);
+    }
+
+    fn settled(&mut self, name: &Name, now: Instant) {
         self.ended(name);
         self.failures.remove(name);
         let slowest = self.pace.slowest;
@@ -110,12 +122,12 @@ impl Queue {
 
     /// A budget has been looked at, and there was nothing to write. The next look does not wait as if there had been.
     pub fn idle(&mut self, name: &Name, now: Instant) {
-        let Some(recent) = self.recent.get_mut(name) else { return self.done(name, now) };
+        let Some(recent) = self.recent.get_mut(name) else { return self.settled(name, now) };
         let rests = now + (now - recent.at) * REST;
         let before = self.running.get(name).copied().flatten();
         let before = before.unwrap_or(Recent { at: recent.at, pause: Duration::ZERO, rests });
         *recent = Recent { rests, ..before };
-        self.done(name, now);
+        self.settled(name, now);
     }
 
     /// Nobody looks any more. What has changed meanwhile waits for the pause.
@@ -187,7 +199,8 @@ mod tests {
         assert_eq!(queue.take(start + ms(900)).unwrap().0.name, "b", "a still runs");
         assert_eq!(queue.take(start + ms(900)), None);
         queue.done(&a, start + ms(901));
-        assert_eq!(queue.take(start + ms(901)), Some((a, 0)));
+        assert_eq!(queue.take(start + ms(1_900)), None, "that took long, and is not done again at once");
+        assert_eq!(queue.take(start + ms(1_901)), Some((a, 0)));
     }
 
     #[test]

@@ -64,7 +64,7 @@ const LOOKS_AT_ONCE: usize = 8;
 /// Somebody waits, so the first look is at once. While pods keep coming, each write of a ledger takes in those of a longer
 /// time: a burst of many costs few writes.
 const PACE: Pace =
-    Pace { gather: Duration::from_millis(1), first: Duration::from_millis(15), slowest: Duration::from_millis(120) };
+    Pace { gather: Duration::ZERO, first: Duration::from_millis(15), slowest: Duration::from_millis(120) };
 /// How somebody ended matters no longer to those who never held anything.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 /// Who waits for long is told then.
