@@ -134,6 +134,7 @@ mod tests {
             "x-kubernetes-list-map-keys",
             "x-kubernetes-list-type",
             "x-kubernetes-map-type", // who owns which entry: no manifest says that
+            "x-kubernetes-preserve-unknown-fields",
             "x-kubernetes-validations",
         ];
         for schema in HELD.schemas.values() {

@@ -53,6 +53,7 @@ impl Walk<'_> {
     fn fields(&mut self, schema: &Value, value: &Value, at: &str) {
         let known = schema.get("properties").and_then(Value::as_object);
         let each = schema.get("additionalProperties");
+        let takes_all = schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
         let given = value.as_object().map_or(0, serde_json::Map::len);
         if let Some(most) = schema.get("maxProperties").and_then(Value::as_u64).filter(|most| given as u64 > *most) {
             self.fault(at, format!("has {given} entries, at most {most} are allowed"));
@@ -62,6 +63,7 @@ impl Walk<'_> {
             let below = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
             match (known.and_then(|known| known.get(name)), each) {
                 (Some(schema), _) | (None, Some(schema)) => self.value(schema, field, &below),
+                (None, None) if takes_all => {}
                 (None, None) => fields::unknown(name, known.into_iter().flat_map(serde_json::Map::keys), at, self),
             }
         }
