@@ -112,7 +112,8 @@ fn unresolved(budget: &Budget, i: usize, child: &Name, snapshot: &Snapshot) -> F
 }
 
 /// What a budget's consumers may open on the server behind it.
-fn on_server(name: &Name, snapshot: &Snapshot) -> Option<Connections> {
+#[must_use]
+pub fn on_server(name: &Name, snapshot: &Snapshot) -> Option<Connections> {
     let budget = snapshot.budget(name)?;
     match &budget.capacity {
         Source::Known { on_server, .. } => Some((*on_server).into()),

@@ -24,5 +24,6 @@ pub mod shape;
 pub mod snapshot;
 
 pub use assessment::{Assessment, assess};
+pub use capacity::on_server;
 pub use finding::{About, Finding, Rule, Severity};
 pub use snapshot::Snapshot;

@@ -69,7 +69,9 @@ impl Standing<'_> {
 
     fn held_from(&self, source: Source) -> Connections {
         if let Some(kept) = self.mode.kept {
-            return kept.ledger.held(source);
+            // What other budgets have is taken from what is allocatable already.
+            let lent = if source == Source::Allocatable { kept.ledger.lent() } else { Connections::ZERO };
+            return kept.ledger.held(source).less(lent);
         }
         self.rows.iter().filter(|row| row.source == source).map(|row| row.held).sum()
     }

@@ -8,6 +8,7 @@
 //! | every grant fits, every container is counted | no state that can be reached breaks it, up to a number of writes and ticks | [`explored`] |
 //! | whoever fits is granted in the end, and nothing is kept of what is gone | from every state that can be reached a good one is reached by what is bound to happen, in any number of writes and ticks | [`progress`] |
 //! | every rollout gets done, beside others and a workload that would take the room | the same, of workloads as Kubernetes' controllers change them | [`rollouts`] |
+//! | a budget that is outside of another one has no more than that records, whatever becomes of its spec | as the first | [`lending`] |
 //!
 //! Bounds: one or two controllers, one or two pods (the second waits for the first), and of each misfortune at most one: a
 //! crash, a deletion, a forced one, a node that is cut off, a changed budget, a lost message. Of rollouts: every pair out of
@@ -20,6 +21,7 @@
 mod controller;
 mod explored;
 mod graph;
+mod lending;
 mod progress;
 mod rollouts;
 mod timeless;
@@ -170,5 +172,29 @@ fn each_rule_that_serves_in_the_end_is_needed() {
         let explored = Explored { mistake: Some(mistake), ..explored.clone() };
         let story = stuck(&format!("without a rule ({mistake:?})"), &explored);
         assert!(story.is_some(), "{mistake:?} does no harm: the rule against it is not tested, or not needed");
+    }
+}
+
+/// Explores two budgets. Answers what does not hold, and in how many states.
+fn lent(mistake: Option<lending::Mistake>) -> (Vec<&'static str>, usize) {
+    let begun = std::time::Instant::now();
+    let model = lending::Lending { mistake, writes: 6 };
+    let failed = HasDiscoveries::AnyFailures;
+    let checker = model.checker().threads(2).finish_when(failed).spawn_bfs().join();
+    let broken = checker.discoveries().into_keys().filter(|name| [lending::RECORDED, lending::FITS].contains(name));
+    let (states, depth) = (checker.unique_state_count(), checker.max_depth());
+    println!("two budgets ({mistake:?}): {states} states, {depth} deep, {:.1?}", begun.elapsed());
+    if mistake.is_none() {
+        checker.assert_properties();
+    }
+    (broken.collect(), states)
+}
+
+#[test]
+fn a_budget_outside_of_another_has_what_that_one_records() {
+    let (broken, states) = lent(None);
+    assert!(broken.is_empty() && states > 10_000, "{broken:?} in {states} states");
+    for mistake in [lending::Mistake::NotAsked, lending::Mistake::NotWaited, lending::Mistake::NoSpec] {
+        assert!(!lent(Some(mistake)).0.is_empty(), "{mistake:?} does no harm: the rule against it is not needed");
     }
 }

@@ -9,14 +9,15 @@
 //! | an entry never changes, so whoever executes it writes the same | [`Entry`] has no way to be changed |
 //! | an entry is removed only on proof that its pod has ended | [`Ledger::remove`] takes an [`ended::Ended`] |
 //! | without proof it is kept apart, until the kubelet must have ended the pod | [`Ledger::quarantine`], [`Ledger::release`] |
-//! | what people keep is given back, as no pod is behind it | [`Ledger::give_back`] takes no other entry |
+//! | what people or other budgets have is given back, as no pod is behind it | [`Ledger::give_back`] takes no other entry |
 //! | nothing is granted before everything that runs is entered | [`Ledger::begin`] takes an [`adoption::Adopted`] |
 //!
-//! [`queue`] says who is granted what, and why others wait.
+//! [`queue`] says who is granted what, and why others wait; [`lending`] what other budgets have of one.
 
 pub mod adoption;
 pub mod ended;
 pub mod entry;
+pub mod lending;
 pub mod quarantine;
 pub mod queue;
 
@@ -216,9 +217,10 @@ impl Ledger {
         }
     }
 
-    /// Drops what somebody keeps and gives back: no pod is behind it that may still hold any.
+    /// Drops what people or another budget give back: no pod is behind it that may still hold any.
     pub fn give_back(&mut self, key: &str) {
-        if self.entries.get(key).is_some_and(|entry| entry.origin == Origin::Reserved) {
+        let is_theirs = |entry: &Entry| matches!(entry.origin, Origin::Reserved | Origin::Budget);
+        if self.entries.get(key).is_some_and(is_theirs) {
             Arc::make_mut(&mut self.entries).remove(key);
         }
     }

@@ -153,14 +153,19 @@ fn fleets<'a>(facts: &'a Facts, ledger: &Ledger) -> BTreeMap<usize, Fleet<'a>> {
     fleets
 }
 
-/// A ledger that holds, too, what is about to be asked for again: the smallest of each pod that was lost and has no
-/// replacement yet (a `StatefulSet`'s, all of a `Recreate`). Whoever waits would take its place meanwhile.
+/// A ledger that holds, too, what another budget waits for, and what is about to be asked for again: the smallest of each
+/// pod that was lost and has no replacement yet (a `StatefulSet`'s, all of a `Recreate`). Whoever waits would take its
+/// place meanwhile.
 #[must_use]
 pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost) -> Cow<'a, Ledger> {
-    if lost.0.is_empty() {
+    if lost.0.is_empty() && facts.borrowers.is_empty() {
         return Cow::Borrowed(ledger);
     }
     let mut kept = ledger.clone();
+    for borrower in &facts.borrowers {
+        let entry = Entry { connections: borrower.lacks(ledger), ..Entry::default() };
+        kept.enter(format!("budget/{}", borrower.name).into(), entry);
+    }
     for (place, claim) in facts.claims.iter().enumerate() {
         let pods = facts.members.values().filter(|m| m.claim == place && !m.pod.terminating()).count();
         let missing = claim.replicas.map_or(0, |replicas| (replicas as usize).saturating_sub(pods));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::asking::{Lost, TO_HAVE_ITS_SHARE, asking, in_room, room, with_places_kept};
 use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
+use super::lending::lend;
 use super::plan::{Known, Plan};
 use super::reserving::reserve;
 use crate::budget::connections::Connections;
@@ -42,6 +43,7 @@ pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &m
     }
     ledger.expire(known.now);
     steps.enter(&mut ledger);
+    lend(&mut ledger, facts, known.budget, known.now);
     reserve(&mut ledger, facts.terms.as_ref(), !steps.is_unknown(), known.budget, known.now);
     let waiting = steps.grant(&mut ledger, lost);
     let has_room_for = steps.has_room_for(&ledger, lost);

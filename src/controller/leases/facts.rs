@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::claims::{Claim, claims};
 use super::strays::Strays;
-use crate::api::parse::{Budget, Name, Place, UNBOUNDED};
+use crate::api::parse::{Budget, Name, OutsideOf, Place, UNBOUNDED};
 use crate::api::policy::Enforcement;
 use crate::api::reserved::Reservation;
 use crate::assess::assess;
 use crate::budget::connections::Connections;
+use crate::budget::ledger::lending::Borrower;
 use crate::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Uid};
 use crate::cluster::view::View;
 use crate::cluster::view::pods::Pod;
@@ -33,6 +34,10 @@ pub struct Facts {
     pub absent: Vec<Absent>,
     /// Namespaces in which its claims are.
     pub namespaces: BTreeSet<String>,
+    /// Budgets that it lists as outside, as far as they are known.
+    pub borrowers: Vec<Borrower>,
+    /// Budgets that it lists, or that list it.
+    pub kin: BTreeSet<Name>,
 }
 
 /// What a budget that leases says.
@@ -181,8 +186,16 @@ fn terms(view: &View, budget: &Budget) -> Terms {
     let bounds = status.and_then(|status| {
         let capacity = status.capacity.as_ref()?;
         let generation = status.observed_generation?;
+        // Other budgets have entries of their own.
+        let lends = budget.outside.iter().any(|consumer| matches!(consumer.takes, OutsideOf::Budget(_)));
+        let numbers = budget.outside.iter().map(|consumer| match consumer.takes {
+            OutsideOf::Connections(n) => Connections::from(n),
+            OutsideOf::Budget(_) => Connections::ZERO,
+        });
+        let beside = connections(capacity.reserve) + numbers.sum();
+        let with_lent = || connections(capacity.hard).less(beside);
         Some(Bounds {
-            allocatable: connections(capacity.allocatable),
+            allocatable: if lends { with_lent() } else { connections(capacity.allocatable) },
             reserve: connections(capacity.reserve),
             generation,
         })

@@ -13,6 +13,7 @@ use super::decide::decide;
 use super::facts::{Absent, Facts, now};
 use super::heartbeats::Heartbeats;
 use super::ledgers::{Kept, Ledgers, budget_name};
+use super::lending::meet;
 use super::plan::{Known, Plan};
 use super::strays::confirm;
 use super::writing::write;
@@ -139,7 +140,7 @@ async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<
     let plan = decide(&keeping.ledger, same, &facts, known, &mut keeping.lost);
     keeping.heartbeats = heartbeats;
     let wrote = write(context, name, keeping, &facts, &plan.ledger).await?;
-    let outcome = report(context, name, keeping, (plan, freed, not_yet), (begins, &facts.namespaces));
+    let outcome = report(context, name, keeping, (plan, freed, not_yet), (begins, &facts));
     let again = outcome.again.into_iter().chain(incomplete.then_some(READ_AGAIN)).min();
     Ok(Outcome { again, wrote, ..outcome })
 }
@@ -156,7 +157,9 @@ fn gather(context: &Context, name: &Name, keeping: &Keeping) -> Result<Facts, Fa
     }
     let none = BTreeMap::new();
     let nodes = keeping.stored.as_ref().map_or(&none, |stored| &stored.beside.nodes);
-    Ok(Facts::gather(&view, name, keeping.stored.as_ref().map(|_| &keeping.ledger), nodes))
+    let mut facts = Facts::gather(&view, name, keeping.stored.as_ref().map(|_| &keeping.ledger), nodes);
+    meet(&mut facts, &view, &context.ledgers, name, &keeping.ledger);
+    Ok(facts)
 }
 
 /// The ledger as it is stored, unless this replica wrote it last.
@@ -252,7 +255,7 @@ fn report(
     name: &Name,
     keeping: &Keeping,
     (plan, freed, not_yet): (Plan, Vec<Arc<Pod>>, Option<NotYet>),
-    (begins, namespaces): (bool, &BTreeSet<String>),
+    (begins, facts): (bool, &Facts),
 ) -> Outcome {
     let again = match not_yet {
         _ if begins => Some(Duration::ZERO),
@@ -264,7 +267,7 @@ fn report(
     let again = again.into_iter().chain(noted).min();
     let pods = plan.waiting.iter().map(|waiting| &waiting.pod).chain(&plan.execute);
     let awaited = pods.flat_map(|pod| pod.awaited());
-    let others: BTreeSet<Name> = awaited.filter_map(budget_name).filter(|other| other != name).collect();
+    let others: BTreeSet<Name> = awaited.filter_map(budget_name).chain(facts.kin.iter().cloned()).collect();
     let kept = Kept {
         ledger: keeping.ledger.clone(),
         waiting: plan.waiting,
@@ -276,11 +279,11 @@ fn report(
     };
     // Namespaces that no claim is in any more; those of its claims are watched for their sake.
     let counted = keeping.ledger.entries().values().map(|entry| &entry.namespace);
-    let counted = counted.filter(|namespace| !namespace.is_empty() && !namespaces.contains(*namespace));
+    let counted = counted.filter(|namespace| !namespace.is_empty() && !facts.namespaces.contains(*namespace));
     context.shared.outlived(name, counted.cloned().collect());
     let is_empty = keeping.stored.is_none() && freed.is_empty();
     let changed = context.ledgers.put(name, (!is_empty).then_some(kept));
-    let others = if changed { others } else { BTreeSet::new() };
+    let others = if changed { others.into_iter().filter(|other| other != name).collect() } else { BTreeSet::new() };
     Outcome { execute: plan.execute, others, again, wrote: false }
 }
 

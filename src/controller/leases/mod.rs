@@ -8,6 +8,7 @@
 //! | [`strays`] | who waits though nothing rules him? |
 //! | [`asking`] | who asks, and with which rank? |
 //! | [`decide`], [`plan`] | what becomes of the ledger, and of those who wait? |
+//! | [`lending`] | what do other budgets draw from it, or it from others? |
 //! | [`reserving`] | what do people keep for a while? |
 //! | [`adopting`] | what ran before it began? |
 //! | [`writing`] | how is the ledger written? |
@@ -29,6 +30,7 @@ pub mod executing;
 pub mod facts;
 pub mod heartbeats;
 pub mod ledgers;
+pub mod lending;
 pub mod look;
 pub mod plan;
 pub mod reserving;

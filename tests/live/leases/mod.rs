@@ -4,6 +4,7 @@
 mod ends;
 mod judge;
 mod kinds;
+mod lending;
 mod off;
 
 use dbbudget::api::ledger::Phase;
