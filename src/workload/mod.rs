@@ -98,6 +98,8 @@ pub struct Workload {
     pub strategy: Strategy,
     /// A CronJob that lets its runs overlap.
     pub overlaps: bool,
+    /// Seconds after which a Job of it fails.
+    pub deadline: Option<u32>,
     /// Another workload of this namespace that holds the template (Argo's `workloadRef`).
     pub template_of: Option<Key>,
     /// What each pod runs; nothing where the kind has none.

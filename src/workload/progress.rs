@@ -18,6 +18,8 @@ pub struct Progress {
     pub missing: u32,
     /// Labels of its pods.
     pub labels: BTreeMap<String, String>,
+    /// The revision that pods of a `StatefulSet` are to have.
+    pub newest: Option<String>,
 }
 
 /// How far it is.
@@ -108,7 +110,8 @@ pub(super) fn progress(
         () => State::UnderWay,
     };
     let missing = missing(strategy, update, wanted);
-    Progress { state, missing, labels: spec.template.metadata.labels.unwrap_or_default() }
+    let newest = status.update_revision.filter(|_| kind == "StatefulSet");
+    Progress { state, missing, labels: spec.template.metadata.labels.unwrap_or_default(), newest }
 }
 
 fn is_by_hand(update: &StrategyField) -> bool {

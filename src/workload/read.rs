@@ -57,6 +57,7 @@ struct Spec {
     pod_replacement_policy: Option<String>,
     concurrency_policy: Option<String>,
     job_template: Option<JobTemplate>,
+    active_deadline_seconds: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -173,9 +174,9 @@ pub fn workload_with(object: &Value, default_namespace: &str, maps: &ConfigMaps)
     });
     let (replicas, strategy) = pods(&kind, &spec);
     let progress = progress(object, &kind, (replicas, strategy), spec.update_strategy.as_ref());
-    let (template, pointer) = match &spec.job_template {
-        Some(job) => (job.spec.template.as_ref(), "/spec/jobTemplate/spec/template/spec"),
-        None => (spec.template.as_ref(), "/spec/template/spec"),
+    let (spec_of_pods, pointer) = match &spec.job_template {
+        Some(job) => (&*job.spec, "/spec/jobTemplate/spec/template/spec"),
+        None => (&spec, "/spec/template/spec"),
     };
     Ok(Workload {
         key: Key { group: group_of(&api_version).to_owned(), kind, namespace, name: metadata.name },
@@ -186,8 +187,9 @@ pub fn workload_with(object: &Value, default_namespace: &str, maps: &ConfigMaps)
         replicas,
         strategy,
         overlaps: spec.job_template.is_some() && spec.concurrency_policy.as_deref().is_none_or(|p| p == "Allow"),
+        deadline: spec_of_pods.active_deadline_seconds.as_ref().and_then(|n| u32::try_from(n.as_u64()?).ok()),
         template_of,
-        template: template.map(|t| Template::new(t, pointer, maps)),
+        template: spec_of_pods.template.as_ref().map(|t| Template::new(t, pointer, maps)),
         progress,
         managed: managed(object),
     })

@@ -87,7 +87,7 @@ fn reason(case: &Case, around: &Around, ledger: &Ledger, needs: u32) -> (String,
         needed if needed > free => Why::NoRoom { needs, free },
         _ => Why::Behind("".into()),
     };
-    let waiting = Waiting { pod: Arc::new(case.pod.clone()), claim, source, connections: needs, why };
+    let waiting = Waiting { pod: Arc::new(case.pod.clone()), claim, source, connections: needs, why, urgent: None };
     Kept { ledger: ledger.clone(), ..Kept::default() }.reason(&waiting)
 }
 

@@ -27,6 +27,10 @@ pub struct Claim {
     pub missing: u32,
     /// Whether its rollout does not get on.
     pub is_stuck: bool,
+    /// Seconds after which its Jobs fail.
+    pub deadline: Option<u32>,
+    /// The revision that its pods should have (`StatefulSet`).
+    pub newest: Option<String>,
     /// Processes of a pod, where its template does not tell and the nodes do.
     pub processes: Option<u32>,
     /// Whether its share has been published.
@@ -73,6 +77,8 @@ fn claims_of(view: &View, entry: &Entry, namespace: &str, rows: &[WorkloadStatus
             replicas,
             is_stuck: workload.is_some_and(|w| w.progress.state == State::Stuck),
             missing: workload.map_or(0, |w| w.strategy.missing(replicas.unwrap_or(0))),
+            deadline: workload.and_then(|w| w.deadline),
+            newest: workload.and_then(|w| w.progress.newest.clone()),
             as_written: None,
             processes: row.and_then(|row| u32::try_from(row.processes?).ok()),
             is_published: row.is_some_and(|row| !row.engines.is_empty()),

@@ -9,6 +9,7 @@ use super::ledgers::Waiting;
 use super::lending::lend;
 use super::plan::{Known, Plan};
 use super::reserving::reserve;
+use super::urgent::Urgent;
 use crate::budget::connections::Connections;
 use crate::budget::ledger::ended::{NodeSeen, Verdict};
 use crate::budget::ledger::queue::{self, Answer, Asking, Why};
@@ -217,8 +218,10 @@ impl Steps<'_> {
     }
 
     fn waits(&self, member: &Member, asked: &Asking, why: Why) -> Waiting {
-        let claim = self.facts.claims.get(member.claim).map(|claim| claim.id.clone()).unwrap_or_default();
-        Waiting { pod: member.pod.clone(), claim, source: asked.source, connections: asked.share, why }
+        let (claim, pod) = (self.facts.claims.get(member.claim), member.pod.clone());
+        let urgent = claim.and_then(|claim| Urgent::of(&pod, claim));
+        let claim = claim.map(|claim| claim.id.clone()).unwrap_or_default();
+        Waiting { pod, claim, source: asked.source, connections: asked.share, why, urgent }
     }
 
     /// Whether nobody has known for too long what there is.

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::mpsc;
 
+use super::urgent::Urgent;
 use crate::api::parse::Name;
 use crate::budget::claim::Source;
 use crate::budget::ledger::adoption::NotYet;
@@ -45,6 +46,8 @@ pub struct Waiting {
     pub connections: u32,
     /// Why it waits.
     pub why: Why,
+    /// What happens while it does.
+    pub urgent: Option<Urgent>,
 }
 
 /// All of them.

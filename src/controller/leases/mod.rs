@@ -16,6 +16,7 @@
 //! | [`executing`] | how are pods let go? |
 //! | [`ledgers`] | what do others know of it? |
 //! | [`shown`] | and in which words? |
+//! | [`urgent`] | whom does waiting alone not help? |
 //! | [`telling`] | which pods are told by an event? |
 //! | [`beginning`] | who waits where nobody looks any more? |
 //!
@@ -37,6 +38,7 @@ pub mod reserving;
 pub mod shown;
 pub mod strays;
 pub mod telling;
+pub mod urgent;
 pub mod writing;
 
 #[cfg(test)]

@@ -37,8 +37,10 @@ impl Kept {
     /// The first of those who wait.
     #[must_use]
     pub fn queue(&self) -> Vec<Shown> {
+        let next = [Source::Allocatable, Source::Reserve].map(|source| (source, self.next_to_end(source)));
         let shown = self.waiting.iter().take(QUEUE).map(|waiting| {
-            let (why, frees) = self.reason(waiting);
+            let next = next.iter().find(|(source, _)| *source == waiting.source);
+            let (why, frees) = self.reason_before(waiting, next.map_or("", |(_, next)| next));
             Shown {
                 namespace: waiting.pod.namespace.clone(),
                 pod: waiting.pod.name.clone(),
@@ -54,6 +56,17 @@ impl Kept {
     /// Why a pod waits, and what frees it.
     #[must_use]
     pub fn reason(&self, waiting: &Waiting) -> (String, String) {
+        self.reason_before(waiting, &self.next_to_end(waiting.source))
+    }
+
+    fn reason_before(&self, waiting: &Waiting, next: &str) -> (String, String) {
+        let (why, frees) = self.cause(waiting, next);
+        let advice = waiting.urgent.map(|urgent| format!(" {}", urgent.advice(&waiting.pod)));
+        (why + &advice.unwrap_or_default(), frees)
+    }
+
+    /// `next`: who gives connections back next.
+    fn cause(&self, waiting: &Waiting, next: &str) -> (String, String) {
         match &waiting.why {
             Why::Adopting => ("The ledger still takes in pods that run already.".into(), self.begins()),
             Why::NoShareYet => ("Its share is being computed.".into(), "Its share, in a moment.".into()),
@@ -63,13 +76,13 @@ impl Kept {
             ),
             Why::NoRoom { needs, free } => {
                 let free = free.bounded().unwrap_or_default();
-                (format!("It needs {needs}, and {free} are free for it."), self.next_to_end(waiting))
+                (format!("It needs {needs}, and {free} are free for it."), next.to_owned())
             }
             Why::Behind(uid) => {
                 let first = self.waiting.iter().find(|other| other.pod.uid == *uid);
                 let first =
                     first.map_or_else(|| "another pod".into(), |w| format!("{}/{}", w.pod.namespace, w.pod.name));
-                (format!("{first} waits longer, or comes first, for the same connections."), self.next_to_end(waiting))
+                (format!("{first} waits longer, or comes first, for the same connections."), next.to_owned())
             }
             Why::Never { needs, .. } if *needs >= UNBOUNDED => (
                 "Nobody knows how many it would open (Unbounded).".into(),
@@ -103,8 +116,8 @@ impl Kept {
     }
 
     /// Who gives connections back next.
-    fn next_to_end(&self, waiting: &Waiting) -> String {
-        let ours = |entry: &&Entry| entry.source == waiting.source;
+    fn next_to_end(&self, source: Source) -> String {
+        let ours = |entry: &&Entry| entry.source == source;
         let drains = |entry: &&Entry| entry.origin == Origin::Drain;
         let ends = self.ledger.entries().values().filter(ours).filter(drains);
         let ends = ends.filter_map(|entry| Some((entry.until?, entry)));
@@ -168,7 +181,9 @@ impl Kept {
         let each: Vec<String> = each.map(|(n, word)| format!("{n} {word}")).collect();
         let apart = self.ledger.quarantined().len();
         let apart = if apart > 0 { format!(", and {apart} that vanished") } else { String::new() };
-        format!("pods it counts: {}{apart}.", each.join(", "))
+        let lent = self.ledger.lent().bounded().filter(|lent| *lent > 0);
+        let lent = lent.map(|lent| format!("; other budgets have {lent}")).unwrap_or_default();
+        format!("pods it counts: {}{apart}{lent}.", each.join(", "))
     }
 
     /// Granted pods that no node takes.
@@ -224,7 +239,9 @@ fn lower(sentence: &str) -> String {
     letters.next().map(char::to_lowercase).into_iter().flatten().chain(letters).collect()
 }
 
-fn time(at: Moment) -> String {
+/// A time of the day.
+#[must_use]
+pub fn time(at: Moment) -> String {
     Timestamp::from_second(at.0)
         .map_or_else(|_| "a time that nobody can tell".into(), |at| at.strftime("%H:%M:%S UTC").to_string())
 }

@@ -31,7 +31,7 @@ fn key() -> Key {
     Key { group: "apps".into(), kind: "Deployment".into(), namespace: "shop".into(), name: "api".into() }
 }
 
-fn claim(replicas: u32) -> Claim {
+pub fn claim(replicas: u32) -> Claim {
     Claim {
         id: "shop/api".into(),
         key: key(),
@@ -40,6 +40,8 @@ fn claim(replicas: u32) -> Claim {
         replicas: Some(replicas),
         missing: 0,
         is_stuck: false,
+        deadline: None,
+        newest: None,
         processes: None,
         is_published: true,
         as_written: Some(Connections::new(7)),

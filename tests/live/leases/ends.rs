@@ -113,12 +113,41 @@ async fn jobs_give_back_what_they_held_when_they_are_done_and_migrations_draw_fr
     world.apply(&deployment("api", 3)).await;
     let full = |b: &DatabaseBudget| row(b, "api").pods == 2 && status(b).waiting_pods == Some(1);
     world.until("shop", "two run and one waits", full).await;
-    let job = workload("batch/v1", "Job", "migrate", "completions: 1")
-        .replace("selector: {matchLabels: {app: migrate}}, ", "")
-        .replace("spec: {terminationGrace", "spec: {restartPolicy: Never, terminationGrace");
-    world.apply(&job).await;
+    world.apply(&job("migrate", "completions: 1")).await;
     let done = |j: &k8s_openapi::api::batch::v1::Job| j.status.as_ref().is_some_and(|s| s.succeeded == Some(1));
     world.until("migrate", "it runs although the rest is full", done).await;
     let returned = |l: &DatabaseLedger| l.spec.entries.len() == 2;
     world.until("shop", "it holds nothing any more", returned).await;
+}
+
+fn job(name: &str, more: &str) -> String {
+    workload("batch/v1", "Job", name, more)
+        .replace(&format!("selector: {{matchLabels: {{app: {name}}}}}, "), "")
+        .replace("spec: {terminationGrace", "spec: {restartPolicy: Never, terminationGrace")
+}
+
+#[tokio::test]
+async fn who_waiting_alone_does_not_help_is_told_what_does() {
+    let world = World::new("urgent").await;
+    let _operator = operator(&world).await;
+    let entries = [("api", "{kind: Deployment}, sizeFor: 1"), ("late", "{kind: Job}"), ("db", "{kind: StatefulSet}")];
+    world.apply(&leasing("shop", "", &entries)).await;
+    until_leasing(&world, "shop").await;
+    world.apply(&deployment("api", 12)).await;
+    let full = |b: &DatabaseBudget| status(b).waiting_pods.is_some_and(|n| n > 0) && status(b).held >= Some(9);
+    world.until("shop", "it is full", full).await;
+    let set = workload("apps/v1", "StatefulSet", "db", "serviceName: db, replicas: 1");
+    world.apply(&job("late", "activeDeadlineSeconds: 900")).await;
+    world.apply(&set).await;
+    let says = |b: &DatabaseBudget, pod: &str, what: &str| {
+        status(b).queue.iter().any(|waiting| waiting.pod.starts_with(pod) && waiting.why.contains(what))
+    };
+    let job = |b: &DatabaseBudget| says(b, "late-", "kubectl patch job late -n ");
+    world.until("shop", "the Job's deadline is named", job).await;
+    world.until("shop", "the set's pod waits", |b: &DatabaseBudget| says(b, "db-0", "")).await;
+    let changed =
+        set.replace("metadata: {labels: {app: db}}", "metadata: {labels: {app: db}, annotations: {round: '2'}}");
+    world.apply(&changed).await;
+    let old = |b: &DatabaseBudget| says(b, "db-0", "kubectl delete pod db-0 -n ");
+    world.until("shop", "the pod of the old template is named", old).await;
 }
