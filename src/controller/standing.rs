@@ -70,8 +70,9 @@ impl Standing<'_> {
     fn held_from(&self, source: Source) -> Connections {
         if let Some(kept) = self.mode.kept {
             // What other budgets have is taken from what is allocatable already.
-            let lent = if source == Source::Allocatable { kept.ledger.lent() } else { Connections::ZERO };
-            return kept.ledger.held(source).less(lent);
+            let capacity = self.assessment.supply.capacity.filter(|_| source == Source::Allocatable);
+            let listed = capacity.map_or(Connections::ZERO, |c| c.outside.less(self.budget.numbers_outside()));
+            return kept.ledger.held(source).less(kept.ledger.lent().min(listed));
         }
         self.rows.iter().filter(|row| row.source == source).map(|row| row.held).sum()
     }

@@ -18,7 +18,7 @@ pub struct Progress {
     pub missing: u32,
     /// Labels of its pods.
     pub labels: BTreeMap<String, String>,
-    /// The revision that pods of a `StatefulSet` are to have.
+    /// The revision that all pods of a `StatefulSet` are to have, where it replaces nobody who is not Ready.
     pub newest: Option<String>,
 }
 
@@ -45,10 +45,17 @@ struct Meta {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Spec {
     paused: bool,
     template: Template,
+    pod_management_policy: Option<String>,
+}
+
+impl Spec {
+    fn is_parallel(&self) -> bool {
+        self.pod_management_policy.as_deref() == Some("Parallel")
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -110,13 +117,17 @@ pub(super) fn progress(
         () => State::UnderWay,
     };
     let missing = missing(strategy, update, wanted);
-    let newest = status.update_revision.filter(|_| kind == "StatefulSet");
+    let replaces_none = kind == "StatefulSet" && !spec.is_parallel() && !update.is_some_and(has_partition);
+    let newest = status.update_revision.filter(|_| replaces_none);
     Progress { state, missing, labels: spec.template.metadata.labels.unwrap_or_default(), newest }
 }
 
 fn is_by_hand(update: &StrategyField) -> bool {
-    let partition = update.rolling_update.as_ref().and_then(|r| r.partition.as_ref()?.as_i64());
-    update.r#type.as_deref() == Some("OnDelete") || partition.is_some_and(|p| p > 0)
+    update.r#type.as_deref() == Some("OnDelete") || has_partition(update)
+}
+
+fn has_partition(update: &StrategyField) -> bool {
+    update.rolling_update.as_ref().and_then(|r| r.partition.as_ref()?.as_i64()).is_some_and(|p| p > 0)
 }
 
 impl Status {
@@ -197,6 +208,8 @@ mod tests {
         assert_eq!(of("StatefulSet", &json!({"replicas": 2}), &set).state, State::Settled);
         set["updateRevision"] = json!("b");
         assert_eq!(of("StatefulSet", &json!({"replicas": 2}), &set).state, State::UnderWay);
+        assert_eq!(of("StatefulSet", &json!({"replicas": 2}), &set).newest.as_deref(), Some("b"));
+        assert_eq!(of("StatefulSet", &json!({"podManagementPolicy": "Parallel"}), &set).newest, None);
         for by_hand in [json!({"type": "OnDelete"}), json!({"rollingUpdate": {"partition": 1}})] {
             assert_eq!(of("StatefulSet", &json!({"updateStrategy": by_hand}), &set).state, State::ByHand);
         }

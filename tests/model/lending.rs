@@ -153,7 +153,7 @@ impl Both {
         match event {
             Event::Lend(_) => {
                 let mut next = lender.clone();
-                next.lend(&sight.known(mistake), "shop", 1, NOW);
+                next.lend(&sight.known(mistake), "shop", Some(1), NOW);
                 self.write(n, true, &next)
             }
             Event::GrantOwn(_) => self.write(n, true, &granted(lender, 0, OF_LENDER, 1)?),
@@ -183,7 +183,7 @@ impl Model for Lending {
         let of = |n: u64| Ledger::stored(Phase::Leasing, bounds(0, n), [].into(), [].into());
         let (mut lender, borrower) = ((0, of(THERE_IS)), (0, of(WANTS[0].into())));
         let sight = Sight { spec: 0, lender: lender.clone(), borrower: borrower.clone() };
-        lender.1.lend(&sight.known(None), "shop", 1, NOW);
+        lender.1.lend(&sight.known(None), "shop", Some(1), NOW);
         let sight = Sight { lender: lender.clone(), ..sight };
         let controllers = [sight.clone(), sight];
         vec![Both { spec: 0, lender, borrower, ended: [false; 3], controllers, too_much: false }]

@@ -12,6 +12,7 @@ use crate::api::policy::{Enforcement, Headroom as RawHeadroom, Restart, WhenExce
 use crate::api::reserved::{self, Reservation};
 use crate::api::{DatabaseBudget, DatabaseClaim};
 use crate::budget::capacity::Endpoint;
+use crate::budget::connections::Connections;
 use crate::budget::fit::Thresholds;
 use crate::budget::rollout::Headroom;
 use crate::catalogue::{Catalogue, CatalogueError};
@@ -60,6 +61,24 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// Budgets that it lists as outside.
+    pub fn listed(&self) -> impl Iterator<Item = &str> {
+        self.outside.iter().filter_map(|consumer| match &consumer.takes {
+            OutsideOf::Budget(name) => Some(name.as_str()),
+            OutsideOf::Connections(_) => None,
+        })
+    }
+
+    /// What those outside consumers take that are no budgets.
+    #[must_use]
+    pub fn numbers_outside(&self) -> Connections {
+        let numbers = self.outside.iter().map(|consumer| match consumer.takes {
+            OutsideOf::Connections(n) => Connections::from(n),
+            OutsideOf::Budget(_) => Connections::ZERO,
+        });
+        numbers.sum()
+    }
+
     /// Whether the database is reached through a pooler in transaction mode.
     #[must_use]
     pub fn is_transaction(&self) -> bool {

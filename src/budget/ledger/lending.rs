@@ -11,6 +11,7 @@
 //! Each change of the borrower's spec changes both ledgers, so that a write by whoever knows an older spec is refused.
 
 use super::{Bounds, Entry, Ledger, Moment, Origin, Uid};
+use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
 
 /// A budget that another one lists as outside.
@@ -61,6 +62,26 @@ impl Ledger {
         lent.map(|entry| Connections::from(entry.connections)).sum()
     }
 
+    /// What pods may have of a source: what there is, less what other budgets have.
+    #[must_use]
+    pub fn bound_of_pods(&self, source: Source) -> Connections {
+        match source {
+            Source::Allocatable => self.bound(source).less(self.lent()),
+            Source::Reserve => self.bound(source),
+        }
+    }
+
+    /// Names of the budgets that have something of it.
+    pub fn borrowers(&self) -> impl Iterator<Item = &str> {
+        self.entries.values().filter(|entry| entry.origin == Origin::Budget).map(|entry| entry.name.as_str())
+    }
+
+    /// Whether something is recorded for a budget.
+    #[must_use]
+    pub fn lends_to(&self, name: &str) -> bool {
+        recorded(self, name).is_some()
+    }
+
     /// Forgets budgets that are not listed any more.
     pub fn lend_only(&mut self, is_listed: impl Fn(&str) -> bool) {
         let lent = self.entries.iter().filter(|(_, entry)| entry.origin == Origin::Budget);
@@ -71,8 +92,8 @@ impl Ledger {
     }
 
     /// Brings what is recorded for a borrower in line with what it needs; more waits until it fits. `generation`: the
-    /// lender's, as whoever lends knows it.
-    pub fn lend(&mut self, borrower: &Borrower, namespace: &str, generation: i64, now: Moment) {
+    /// lender's, as whoever lends knows it; nothing: it may not grow now.
+    pub fn lend(&mut self, borrower: &Borrower, namespace: &str, generation: Option<i64>, now: Moment) {
         let before = recorded(self, &borrower.name).map(|(key, entry)| (key.clone(), entry.connections));
         let newer = |(uid, of): (&str, i64)| uid == borrower.uid && of > borrower.generation;
         if before.as_ref().and_then(|(key, _)| spec(key)).is_some_and(newer) {
@@ -80,25 +101,32 @@ impl Ledger {
         }
         let has = before.as_ref().map_or(0, |(_, connections)| *connections);
         let needs = borrower.wants.max(borrower.uses.unwrap_or(has));
-        let key = borrower.key(needs);
-        let entry = Entry {
+        let entry = |connections| Entry {
             namespace: namespace.to_owned(),
             name: borrower.name.clone(),
-            connections: needs,
+            connections,
             origin: Origin::Budget,
             since: now,
             ..Entry::default()
         };
-        let (grows, mut next) = (before.is_some() && needs > has, self.clone());
-        if let Some((before, _)) = before.filter(|(before, _)| *before != key) {
-            next.give_back(&before);
+        let mut without = self.clone();
+        if let Some((before, _)) = &before {
+            without.give_back(before);
         }
-        if !(grows && borrower.is_kept) {
-            next.enter(key, entry);
-        } else if next.grant(key, entry, generation).is_err() {
-            return;
+        let as_fact = |connections| {
+            let mut next = without.clone();
+            next.enter(borrower.key(connections), entry(connections));
+            next
+        };
+        let as_grant = || {
+            let mut next = without.clone();
+            next.grant(borrower.key(needs), entry(needs), generation?).ok().map(|()| next)
+        };
+        let grows = before.is_some() && needs > has && borrower.is_kept;
+        let next = if grows { as_grant().unwrap_or_else(|| as_fact(has)) } else { as_fact(needs) };
+        if next.entries.keys().ne(self.entries.keys()) {
+            *self = next;
         }
-        *self = next;
     }
 
     /// What a borrower may grant: `bounds` less what its lender has not recorded of all that it wants on the server, and no
@@ -153,7 +181,7 @@ mod tests {
 
     fn lent(ledger: &Ledger, borrower: &Borrower) -> Ledger {
         let mut ledger = ledger.clone();
-        ledger.lend(borrower, "shop", 1, NOW);
+        ledger.lend(borrower, "shop", Some(1), NOW);
         ledger
     }
 
@@ -168,7 +196,10 @@ mod tests {
         assert_eq!(keys(&ledger), ["budget/pool/u/1/6"]);
         assert_eq!(keys(&lent(&ledger, &pool(2, 10, Some(6)))), ["budget/pool/u/2/10"]);
         let refused = pool(2, 11, Some(6));
-        assert_eq!(lent(&ledger, &refused), ledger, "there are 10");
+        assert_eq!(keys(&lent(&ledger, &refused)), ["budget/pool/u/2/6"], "there are 10");
+        let mut unknown = ledger.clone();
+        unknown.lend(&pool(2, 7, Some(6)), "shop", None, NOW);
+        assert_eq!(keys(&unknown), ["budget/pool/u/2/6"], "nobody knows what there is");
         assert_eq!(refused.lacks(&ledger), 5);
     }
 

@@ -125,8 +125,8 @@ struct Pot {
 impl Pot {
     fn new(ledger: &Ledger, source: Source, room: SurgeRoom) -> Self {
         let room = if source == Source::Allocatable { room } else { SurgeRoom::default() };
-        let bound = ledger.bound(source);
-        Self { bound, free: bound.less(ledger.held(source)), room, head: None }
+        let free = ledger.bound(source).less(ledger.held(source));
+        Self { bound: ledger.bound_of_pods(source), free, room, head: None }
     }
 
     fn answer(&mut self, one: &Asking) -> Answer {

@@ -79,8 +79,8 @@ fn reason(case: &Case, around: &Around, ledger: &Ledger, needs: u32) -> (String,
     let source = around.draws(&claim);
     let kept = around.budget.as_ref().and_then(|budget| budget.status.as_ref()?.surge_reserve).unwrap_or(0);
     let kept = if source == Source::Allocatable { u64::try_from(kept).unwrap_or(0) } else { 0 };
-    let bound = ledger.bound(source).less(Connections::new(kept));
-    let free = bound.less(ledger.held(source));
+    let bound = ledger.bound_of_pods(source).less(Connections::new(kept));
+    let free = ledger.bound(source).less(Connections::new(kept)).less(ledger.held(source));
     let why = match Connections::from(needs) {
         _ if ledger.phase() == Phase::Adopting => Why::Adopting,
         needed if needed > bound => Why::Never { needs, bound },

@@ -7,7 +7,7 @@ use super::claims::Claim;
 use super::facts::{Facts, Member, number};
 use crate::budget::connections::Connections;
 use crate::budget::ledger::queue::{Asking, Rank, SurgeRoom};
-use crate::budget::ledger::{Entry, Ledger, Moment, Uid};
+use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Uid};
 use crate::cluster::view::pods::Pod;
 use crate::workload::Key;
 
@@ -163,7 +163,7 @@ pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost) -> C
     }
     let mut kept = ledger.clone();
     for borrower in &facts.borrowers {
-        let entry = Entry { connections: borrower.lacks(ledger), ..Entry::default() };
+        let entry = Entry { connections: borrower.lacks(ledger), origin: Origin::Budget, ..Entry::default() };
         kept.enter(format!("budget/{}", borrower.name).into(), entry);
     }
     for (place, claim) in facts.claims.iter().enumerate() {

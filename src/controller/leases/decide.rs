@@ -44,7 +44,7 @@ pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &m
     }
     ledger.expire(known.now);
     steps.enter(&mut ledger);
-    lend(&mut ledger, facts, known.budget, known.now);
+    lend(&mut ledger, facts, !steps.is_unknown(), known.budget, known.now);
     reserve(&mut ledger, facts.terms.as_ref(), !steps.is_unknown(), known.budget, known.now);
     let waiting = steps.grant(&mut ledger, lost);
     let has_room_for = steps.has_room_for(&ledger, lost);
@@ -235,7 +235,8 @@ impl Steps<'_> {
             return BTreeSet::new();
         }
         let asking = self.asking(ledger, lost, &BTreeSet::new());
-        let answers = queue::answer(ledger, asking, room(self.facts, self.known.budget, ledger)).into_iter();
+        let kept = with_places_kept(self.facts, ledger, lost);
+        let answers = queue::answer(&kept, asking, room(self.facts, self.known.budget, ledger)).into_iter();
         // What is computed anew in a moment is no promise.
         let is_known = |uid: &Uid| self.facts.members.get(uid).is_some_and(|m| self.share_comes(m).is_none());
         let granted = answers

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::claims::{Claim, claims};
 use super::strays::Strays;
-use crate::api::parse::{Budget, Name, OutsideOf, Place, UNBOUNDED};
+use crate::api::parse::{Budget, Name, Place, UNBOUNDED};
 use crate::api::policy::Enforcement;
 use crate::api::reserved::Reservation;
 use crate::assess::assess;
@@ -34,9 +34,11 @@ pub struct Facts {
     pub absent: Vec<Absent>,
     /// Namespaces in which its claims are.
     pub namespaces: BTreeSet<String>,
-    /// Budgets that it lists as outside, as far as they are known.
+    /// Budgets that it lists as outside.
+    pub listed: BTreeSet<String>,
+    /// The same, as far as they are known.
     pub borrowers: Vec<Borrower>,
-    /// Budgets that it lists, or that list it.
+    /// Budgets that it lists or lends to, or that list it or lend to it.
     pub kin: BTreeSet<Name>,
 }
 
@@ -187,13 +189,9 @@ fn terms(view: &View, budget: &Budget) -> Terms {
         let capacity = status.capacity.as_ref()?;
         let generation = status.observed_generation?;
         // Other budgets have entries of their own.
-        let lends = budget.outside.iter().any(|consumer| matches!(consumer.takes, OutsideOf::Budget(_)));
-        let numbers = budget.outside.iter().map(|consumer| match consumer.takes {
-            OutsideOf::Connections(n) => Connections::from(n),
-            OutsideOf::Budget(_) => Connections::ZERO,
-        });
-        let beside = connections(capacity.reserve) + numbers.sum();
+        let beside = connections(capacity.reserve) + budget.numbers_outside();
         let with_lent = || connections(capacity.hard).less(beside);
+        let lends = budget.listed().next().is_some();
         Some(Bounds {
             allocatable: if lends { with_lent() } else { connections(capacity.allocatable) },
             reserve: connections(capacity.reserve),

@@ -2,7 +2,7 @@
 //! people.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::mpsc;
 
@@ -53,7 +53,8 @@ pub struct Waiting {
 /// All of them.
 #[derive(Debug)]
 pub struct Ledgers {
-    all: RwLock<BTreeMap<Name, Arc<Kept>>>,
+    /// Nothing: there is none, as whoever looked found.
+    all: RwLock<BTreeMap<Name, Option<Arc<Kept>>>>,
     changed: mpsc::UnboundedSender<Name>,
 }
 
@@ -68,33 +69,58 @@ impl Ledgers {
     /// A budget's.
     #[must_use]
     pub fn of(&self, name: &Name) -> Option<Arc<Kept>> {
-        self.all.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.read().get(name).cloned().flatten()
+    }
+
+    /// Whether somebody has looked whether there is one.
+    #[must_use]
+    pub fn has_seen(&self, name: &Name) -> bool {
+        self.read().contains_key(name)
+    }
+
+    /// Budgets of a namespace whose ledgers record something for another one.
+    #[must_use]
+    pub fn lenders(&self, borrower: &Name) -> Vec<Name> {
+        let all = self.read();
+        let here = all.iter().filter(|(name, _)| name.namespace == borrower.namespace);
+        let lends = |kept: &Option<Arc<Kept>>| kept.as_ref().is_some_and(|kept| kept.ledger.lends_to(&borrower.name));
+        here.filter(|(_, kept)| lends(kept)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether any has an entry for a pod.
     #[must_use]
     pub fn know(&self, uid: &str) -> bool {
-        self.all.read().unwrap_or_else(PoisonError::into_inner).values().any(|kept| kept.ledger.knows(uid))
+        self.read().values().flatten().any(|kept| kept.ledger.knows(uid))
     }
 
     /// Takes a newer one; nothing: it is gone. Answers whether that is news.
     pub fn put(&self, name: &Name, kept: Option<Kept>) -> bool {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-        if all.get(name).map(AsRef::as_ref) == kept.as_ref() {
+        let mut all = self.write();
+        if all.get(name).is_some_and(|known| known.as_deref() == kept.as_ref()) {
             return false;
         }
-        match kept {
-            Some(kept) => drop(all.insert(name.clone(), Arc::new(kept))),
-            None => drop(all.remove(name)),
-        }
+        all.insert(name.clone(), kept.map(Arc::new));
         // Nobody receives any more: the controller is stopping.
         let _ = self.changed.send(name.clone());
         true
     }
 
+    /// Forgets that there is no ledger of those that nobody speaks of any more.
+    pub fn forget(&self, is_spoken_of: impl Fn(&Name) -> bool) {
+        self.write().retain(|name, kept| kept.is_some() || is_spoken_of(name));
+    }
+
     /// Forgets all: somebody else writes them now.
     pub fn clear(&self) {
-        self.all.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.write().clear();
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Name, Option<Arc<Kept>>>> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Name, Option<Arc<Kept>>>> {
+        self.all.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -103,13 +103,18 @@ pub async fn look(context: &Context, name: &Name, keeping: &mut Keeping) -> Resu
 
 async fn steps(context: &Context, name: &Name, keeping: &mut Keeping) -> Result<Outcome, Failure> {
     read(context, name, keeping).await?;
-    let facts = gather(context, name, keeping)?;
+    let facts = gather(context, name, keeping).inspect_err(|_| {
+        if !context.ledgers.has_seen(name) && keeping.stored.is_some() {
+            // Budgets that draw from this one count with its ledger, whether or not anybody understands its spec.
+            context.ledgers.put(name, Some(Kept { ledger: keeping.ledger.clone(), ..Kept::default() }));
+        }
+    })?;
     if keeping.stored.is_none()
         && facts.terms.as_ref().and_then(|terms| terms.bounds).is_none()
         && facts.strays.pods.is_empty()
     {
-        context.ledgers.put(name, None);
-        return Ok(Outcome::default()); // nobody leases, or nobody knows yet what there is
+        let others = if context.ledgers.put(name, None) { facts.kin } else { BTreeSet::new() };
+        return Ok(Outcome { others, ..Outcome::default() }); // nobody leases, or nobody knows yet what there is
     }
     let (verdicts, failed) = prove(context, name, &facts).await;
     let freed = confirm(context, name, &facts).await;

@@ -261,6 +261,7 @@ impl Leases {
             BTreeSet::new()
         });
         let view = self.context.shared.read();
+        ledgers.forget(|name| view.budget(name).is_some());
         let awaited = view.pods().gated().flat_map(|pod| pod.awaited());
         let names = awaited.filter_map(ledgers::budget_name).collect();
         drop(view);
