@@ -109,21 +109,16 @@ impl Ledger {
             since: now,
             ..Entry::default()
         };
-        let mut without = self.clone();
+        let mut next = self.clone();
         if let Some((before, _)) = &before {
-            without.give_back(before);
+            next.give_back(before);
         }
-        let as_fact = |connections| {
-            let mut next = without.clone();
-            next.enter(borrower.key(connections), entry(connections));
-            next
-        };
-        let as_grant = || {
-            let mut next = without.clone();
-            next.grant(borrower.key(needs), entry(needs), generation?).ok().map(|()| next)
-        };
         let grows = before.is_some() && needs > has && borrower.is_kept;
-        let next = if grows { as_grant().unwrap_or_else(|| as_fact(has)) } else { as_fact(needs) };
+        let mut grant = |generation| next.grant(borrower.key(needs), entry(needs), generation).is_ok();
+        if !(grows && generation.is_some_and(&mut grant)) {
+            let fact = if grows { has } else { needs };
+            next.enter(borrower.key(fact), entry(fact));
+        }
         if next.entries.keys().ne(self.entries.keys()) {
             *self = next;
         }
