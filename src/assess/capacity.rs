@@ -131,11 +131,8 @@ fn leads_back(from: &Name, to: &Budget, snapshot: &Snapshot) -> bool {
         if !seen.insert(name.clone()) {
             continue;
         }
-        for consumer in snapshot.budget(&name).iter().flat_map(|b| &b.outside) {
-            if let OutsideOf::Budget(child) = &consumer.takes {
-                todo.push(Name::new(name.namespace.clone(), child.clone()));
-            }
-        }
+        let listed = snapshot.budget(&name).into_iter().flat_map(|budget| budget.listed());
+        todo.extend(listed.map(|child| Name::new(name.namespace.clone(), child)));
     }
     false
 }

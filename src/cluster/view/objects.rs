@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::item::{BudgetItem, ClaimItem, Version};
 use super::{Concerned, Stored, View};
-use crate::api::parse::{Entry, Name, OutsideOf, Which};
+use crate::api::parse::{Entry, Name, Which};
 use crate::api::policy::FailurePolicy;
 use crate::workload::Key;
 
@@ -116,9 +116,7 @@ impl View {
         let mut todo = vec![name.clone()];
         while let Some(child) = todo.pop() {
             let above = self.snapshot.budgets().filter(|b| b.name.namespace == child.namespace);
-            let above = above.filter(|b| {
-                b.outside.iter().any(|o| matches!(&o.takes, OutsideOf::Budget(name) if *name == child.name))
-            });
+            let above = above.filter(|b| b.listed().any(|name| name == child.name));
             todo.extend(above.map(|b| b.name.clone()).filter(|name| concerned.insert(name.clone())));
         }
         let Some(budget) = self.snapshot.budget(name) else { return concerned };
