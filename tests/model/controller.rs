@@ -4,7 +4,7 @@
 use dbbudget::budget::claim::Source;
 use dbbudget::budget::ledger::adoption::{Listed, Replica, SETTLE, adopt};
 use dbbudget::budget::ledger::ended::{Answer, PodSeen, Verdict, judge};
-use dbbudget::budget::ledger::queue::{self, Asking, Rank, SurgeRoom, Why};
+use dbbudget::budget::ledger::queue::{self, Asking, Rank, Surge, SurgeRoom, Why};
 use dbbudget::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Uid, Wait};
 
 use crate::world::{AS_WRITTEN, Budget, Here, Message, Object, TICK, World, uid};
@@ -197,7 +197,8 @@ impl Controller {
 /// A pod that waits like any other.
 pub fn asks(uid: Uid, share: u32) -> Asking {
     let rank = Rank { replaces: false, priority: 0, newest: true, since: Moment(0) };
-    Asking { uid, source: Source::Allocatable, share, least: share, rank, surging: false, elsewhere: false }
+    let (source, surge) = (Source::Allocatable, Surge::No);
+    Asking { uid, source, share, least: share, rank, surge, patient: false, elsewhere: false }
 }
 
 /// What anybody would take for an end.

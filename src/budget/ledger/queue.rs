@@ -17,10 +17,24 @@ pub struct Asking {
     pub least: u32,
     /// Who comes first.
     pub rank: Rank,
-    /// Its workload has as many granted pods as replicas without it, so that another one ends when this one is Ready.
-    pub surging: bool,
+    /// What it may take of the room for surging pods.
+    pub surge: Surge,
+    /// It takes its share or waits: what is given back to its workload comes in seconds.
+    pub patient: bool,
     /// It also draws from another budget, which has no room.
     pub elsewhere: bool,
+}
+
+/// What a pod may take of the room for surging pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surge {
+    /// Nothing: no other pod ends when this one is Ready.
+    No,
+    /// Its smallest: its workload has as many granted pods as replicas without it, so that another one ends when it is Ready.
+    Smallest,
+    /// Its smallest, and the rest of its share beside the room: its workload holds that much less than its replicas' shares,
+    /// as earlier pods came in by the room.
+    Share,
 }
 
 /// Who comes first.
@@ -131,8 +145,8 @@ impl Pot {
 
     fn answer(&mut self, one: &Asking) -> Answer {
         let (share, least) = (Connections::from(one.share), Connections::from(one.least));
-        let from_room = one.surging && least <= self.room.size;
-        let may_shrink = from_room || one.rank.replaces;
+        let from_room = one.surge != Surge::No && least <= self.room.size;
+        let may_shrink = !one.patient && (from_room || one.rank.replaces);
         let needs = if may_shrink { one.least } else { one.share };
         let bound = if from_room { self.bound } else { self.bound.less(self.room.size) };
         if Connections::from(needs) > bound {
@@ -145,24 +159,28 @@ impl Pot {
             self.head.get_or_insert((one.uid.clone(), needs.into()));
             return Answer::Waits(Why::Elsewhere);
         }
-        let fits =
-            if share <= left { Some(one.share) } else { may_shrink.then_some(one.least).filter(|_| least <= left) };
-        if let Some(connections) = fits {
-            self.free = self.free.less(connections.into());
-            return Answer::Granted(connections);
-        }
         // The room is kept for exactly this, so nobody who waits is delayed by it.
-        if from_room && least <= kept && least <= self.free {
-            self.free = self.free.less(least);
-            self.room.used = self.room.used + least;
-            return Answer::Granted(one.least);
-        }
-        let why = match &self.head {
-            Some((head, _)) if share <= open => Why::Behind(head.clone()),
-            _ => Why::NoRoom { needs: one.share, free: open },
+        let of_room = if from_room && least <= kept { least } else { Connections::ZERO };
+        let with_room = (left + of_room).min(self.free);
+        let (connections, of_room) = if share <= left {
+            (one.share, Connections::ZERO)
+        } else if one.surge == Surge::Share && share <= with_room {
+            (one.share, of_room)
+        } else if may_shrink && least <= left {
+            (one.least, Connections::ZERO)
+        } else if may_shrink && least <= with_room {
+            (one.least, of_room)
+        } else {
+            let why = match &self.head {
+                Some((head, _)) if share <= open => Why::Behind(head.clone()),
+                _ => Why::NoRoom { needs: one.share, free: open },
+            };
+            self.head.get_or_insert((one.uid.clone(), needs.into()));
+            return Answer::Waits(why);
         };
-        self.head.get_or_insert((one.uid.clone(), needs.into()));
-        Answer::Waits(why)
+        self.free = self.free.less(connections.into());
+        self.room.used = self.room.used + of_room;
+        Answer::Granted(connections)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::claims::Claim;
 use super::facts::{Facts, Member, number};
 use crate::budget::connections::Connections;
-use crate::budget::ledger::queue::{Asking, Rank, SurgeRoom};
+use crate::budget::ledger::queue::{Asking, Rank, Surge, SurgeRoom};
 use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Uid};
 use crate::cluster::view::pods::Pod;
 use crate::workload::Key;
@@ -68,20 +68,25 @@ pub fn asking(
         let replacements = replaced.entry(member.claim).or_default();
         *replacements += 1;
         let (share, smallest) = (number(facts.share(&least).holds()), number(least.holds()));
-        let surging = fleet.surges(claim, pod);
-        let is_patient = !surging && pod.created.after(TO_HAVE_ITS_SHARE) > now;
+        let surge = match fleet.owes(claim, share, smallest) {
+            _ if !fleet.surges(claim, pod) => Surge::No,
+            true => Surge::Share,
+            false => Surge::Smallest,
+        };
+        let is_young = pod.created.after(TO_HAVE_ITS_SHARE) > now;
         Some(Asking {
             uid: uid.clone(),
             source: claim.source,
             share,
-            least: if is_patient { share } else { smallest },
+            least: smallest,
             rank: Rank {
                 replaces: *replacements <= lost.of(&claim.key).len(),
                 priority: claim.priority,
                 newest: fleet.is_newest(pod),
                 since: pod.created,
             },
-            surging,
+            surge,
+            patient: is_young && smallest < share && (surge == Surge::No || fleet.closes),
             elsewhere: elsewhere.contains(uid),
         })
     });
@@ -95,6 +100,10 @@ struct Fleet<'a> {
     live: u32,
     /// Of these, those that have an entry.
     granted: u32,
+    /// What all of them have entries for.
+    holds: u64,
+    /// One that has an entry is on its way out.
+    closes: bool,
     /// The revision whose first pod is the youngest; all of them, where several began in the same second.
     newest: BTreeSet<&'a str>,
     /// The revisions whose pods have an entry.
@@ -114,6 +123,12 @@ impl Fleet<'_> {
         let Some(replicas) = claim.replicas.filter(|_| others_hold) else { return false };
         let rolls = self.live > replicas && self.is_newest(pod);
         self.granted >= if rolls { replicas.saturating_sub(claim.missing) } else { replicas }
+    }
+
+    /// Whether a further pod's share, of which the room has its smallest, is no more than the replicas' shares leave.
+    fn owes(&self, claim: &Claim, share: u32, smallest: u32) -> bool {
+        let all = u64::from(claim.replicas.unwrap_or(0)) * u64::from(share);
+        self.holds + u64::from(share.saturating_sub(smallest)) <= all
     }
 
     /// Entries beyond these are a rollout's; nothing: there is none.
@@ -144,6 +159,8 @@ fn fleets<'a>(facts: &'a Facts, ledger: &Ledger) -> BTreeMap<usize, Fleet<'a>> {
     for (uid, member) in &facts.members {
         let Some(fleet) = fleets.get_mut(&member.claim) else { continue };
         let (lives, granted) = (!member.pod.terminating(), ledger.knows(uid));
+        fleet.holds += ledger.entries().get(uid).map_or(0, |entry| entry.connections.into());
+        fleet.closes |= granted && !lives;
         fleet.live += u32::from(lives);
         fleet.granted += u32::from(lives && granted);
         if granted {

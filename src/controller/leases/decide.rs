@@ -254,13 +254,17 @@ impl Steps<'_> {
         self.facts.members.values().filter_map(of).collect()
     }
 
+    /// A granted pod that is not Ready, of a workload that has the room and does not get on. The one that came in by the
+    /// room may be Ready, and its room have gone over to a later one.
     fn stuck(&self, ledger: &Ledger) -> Option<Arc<Pod>> {
-        if !self.facts.claims.iter().any(|claim| claim.is_stuck) {
+        let is_stuck = |claim: &usize| self.facts.claims.get(*claim).is_some_and(|claim| claim.is_stuck);
+        if !(0..self.facts.claims.len()).any(|claim| is_stuck(&claim)) {
             return None;
         }
-        let is_stuck = |member: &Member| self.facts.claims.get(member.claim).is_some_and(|claim| claim.is_stuck);
         let holders = in_room(self.facts, self.known.budget, ledger).into_iter();
-        holders.map(|(_, member)| member).find(|m| !m.pod.ready && is_stuck(m)).map(|m| m.pod.clone())
+        let claim = holders.map(|(_, member)| member.claim).find(is_stuck)?;
+        let mut members = self.facts.members.values().filter(|member| member.claim == claim);
+        members.find(|m| !m.pod.ready && ledger.knows(&m.pod.uid)).map(|m| m.pod.clone())
     }
 
     fn again(&self, ledger: &Ledger) -> Option<Moment> {

@@ -7,6 +7,8 @@ mod kinds;
 mod lending;
 mod off;
 
+use std::collections::BTreeSet;
+
 use dbbudget::api::ledger::Phase;
 use dbbudget::api::{DatabaseBudget, DatabaseLedger};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -89,9 +91,11 @@ async fn a_rollout_in_a_full_budget_uses_the_room_that_is_kept_for_it() {
     until_leasing(&world, "shop").await;
     world.apply(&deployment("api", 3)).await;
     world.until("shop", "it is full", |b: &DatabaseBudget| status(b).held == Some(9)).await;
+    let before = until_some::<Pod>(world.api(), 3, "pods run", |pod| !waits(pod)).await;
     world.cluster.kubectl(&["rollout", "restart", "deployment/api", "-n", &world.namespace]).expect("restarted");
-    let surges = |b: &DatabaseBudget| status(b).held == Some(10);
-    world.until("shop", "the first new pod has the room", surges).await;
+    let old: BTreeSet<_> = before.iter().filter_map(ResourceExt::uid).collect();
+    let is_new = |pod: &Pod| !waits(pod) && pod.uid().is_some_and(|uid| !old.contains(&uid));
+    until_some::<Pod>(world.api(), 1, "new pods have the room", is_new).await;
     leader.kill();
     let done = |d: &Deployment| {
         let status = d.status.clone().unwrap_or_default();
@@ -100,6 +104,6 @@ async fn a_rollout_in_a_full_budget_uses_the_room_that_is_kept_for_it() {
     };
     world.until("api", "it is rolled out", done).await;
     assert_eq!(judge.most(), 10);
-    let outdated = |b: &DatabaseBudget| budget_is(b, "Injected", "Outdated");
-    world.until("shop", "the one that came in by the room has less than its share", outdated).await;
+    let outdated = |b: &DatabaseBudget| budget_is(b, "Injected", "Outdated") && status(b).held == Some(7);
+    world.until("shop", "only the one that came in by the room has less", outdated).await;
 }

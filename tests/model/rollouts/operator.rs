@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dbbudget::budget::claim::Source;
 use dbbudget::budget::connections::Connections;
-use dbbudget::budget::ledger::queue::{self, Answer, Asking, Rank, SurgeRoom};
+use dbbudget::budget::ledger::queue::{self, Answer, Asking, Rank, Surge, SurgeRoom};
 use dbbudget::budget::ledger::{Bounds, Entry, Ledger, Moment, Phase, Uid};
 
 use super::workload::{Kind, Pod, Stage, Strategy, Workload};
@@ -62,6 +62,7 @@ impl Rollouts {
         waiting.sort_by_key(|(_, pod)| (pod.new, pod.since));
         let stands = workload.count(Pod::stands);
         let all = stands + workload.count(|pod| !pod.has_entry());
+        let holds: u8 = workload.pods.iter().map(|pod| pod.holds).sum();
         let asking = waiting.into_iter().zip(stands + 1..).map(|((i, pod), nth)| {
             let replaces = nth <= workload.standing && self.mistake != Some(Mistake::NobodyReplaces);
             let stands = if self.mistake == Some(Mistake::AllSurge) { all.saturating_sub(1) } else { stands };
@@ -71,7 +72,12 @@ impl Rollouts {
                 share: kind.share.into(),
                 least: kind.least.into(),
                 rank: Rank { replaces, priority: 0, newest: pod.new, since: Moment(pod.since.into()) },
-                surging: stands >= workload.replicas,
+                surge: match holds + kind.share <= workload.replicas * kind.share + kind.least {
+                    _ if stands < workload.replicas => Surge::No,
+                    true => Surge::Share,
+                    false => Surge::Smallest,
+                },
+                patient: false,
                 elsewhere: false,
             }
         });

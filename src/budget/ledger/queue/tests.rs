@@ -15,7 +15,7 @@ fn ledger(allocatable: u64, held: u32) -> Ledger {
 fn pod(name: &str, share: u32, since: i64) -> Asking {
     let rank = Rank { replaces: false, priority: 0, newest: true, since: Moment(since) };
     let (uid, source) = (name.into(), Source::Allocatable);
-    Asking { uid, source, share, least: 1, rank, surging: false, elsewhere: false }
+    Asking { uid, source, share, least: 1, rank, surge: Surge::No, patient: false, elsewhere: false }
 }
 
 fn told(ledger: &Ledger, asking: Vec<Asking>, room: SurgeRoom) -> Vec<(String, Answer)> {
@@ -81,7 +81,7 @@ fn room(used: u64) -> SurgeRoom {
 }
 
 fn surging(name: &str, least: u32, since: i64) -> Asking {
-    Asking { least, surging: true, ..pod(name, 6, since) }
+    Asking { least, surge: Surge::Smallest, ..pod(name, 6, since) }
 }
 
 const fn no_room(needs: u32, free: u64) -> Why {
@@ -113,6 +113,23 @@ fn the_room_is_given_in_parts_and_only_while_it_is_there() {
     assert_eq!(found, [waits("large", no_room(6, 1)), granted("small", 1)], "it fits what is left of the room");
     let found = told(&ledger(13, 12), vec![surging("new", 2, 1)], room(0));
     assert_eq!(found, [waits("new", no_room(6, 0))], "facts may fill the room");
+}
+
+#[test]
+fn a_later_pod_of_a_rollout_has_its_share_with_what_the_room_adds() {
+    let owed = |name: &str, since| Asking { surge: Surge::Share, ..surging(name, 2, since) };
+    let found = told(&ledger(13, 7), vec![owed("second", 1), surging("another", 2, 2)], room(0));
+    assert_eq!(found, [granted("second", 6), waits("another", no_room(6, 0))], "and the room is used");
+    assert_eq!(told(&ledger(13, 7), vec![owed("second", 1)], room(2)), [granted("second", 6)], "beside the room");
+    assert_eq!(
+        told(&ledger(13, 7), vec![surging("first", 2, 1)], room(0)),
+        [granted("first", 2)],
+        "it is owed nothing"
+    );
+    assert_eq!(told(&ledger(13, 12), vec![owed("second", 1)], room(0)), [waits("second", no_room(6, 0))]);
+    let later = |held| told(&ledger(13, held), vec![Asking { patient: true, ..owed("second", 1) }], room(0));
+    assert_eq!(later(8), [waits("second", no_room(6, 3))], "what one of its workload gives back is about to come");
+    assert_eq!(later(7), [granted("second", 6)]);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{BUDGET, NOW, claim, decided, key, pod, rollout};
+use super::{BUDGET, NOW, Pod, claim, decided, key, pod, rollout};
 use crate::budget::connections::Connections;
-use crate::budget::ledger::Moment;
+use crate::budget::ledger::{Entry, Moment};
 use crate::controller::leases::asking::{Lost, room};
 use crate::controller::leases::claims::Claim;
 use crate::controller::leases::facts::Member;
@@ -24,6 +24,29 @@ fn a_surging_pod_has_the_room_that_others_leave() {
     assert!(!plan.ledger.knows("more"), "nor before its replicas are heard of");
     let (ledger, facts) = rollout(1, &["a", "b"], &[]);
     assert_eq!(room(&facts, BUDGET, &ledger).used, Connections::ZERO, "no rollout uses it");
+}
+
+/// Of a, b and c, the first is replaced by `new`, which has 1. Then comes `next`.
+#[test]
+fn only_the_first_pod_of_a_rollout_has_less_than_its_share() {
+    let next_to = |held: &[(&str, u32)], created| {
+        let (mut ledger, mut facts) = rollout(3, &[], &[("next", "2")]);
+        for (name, connections) in held {
+            let (revision, is_old) = if *name == "new" { ("2", false) } else { ("1", *name == "a") };
+            let mut pod = Pod { revision: revision.into(), ..pod(name, Some(*connections)) };
+            pod.seen.deleting = is_old;
+            ledger.enter(pod.uid.clone(), Entry { connections: *connections, ..Entry::default() });
+            facts.members.insert(pod.uid.clone(), Member { pod: Arc::new(pod), claim: 0, waits: false });
+        }
+        Arc::make_mut(&mut facts.members.get_mut("next").expect("it waits").pod).created = Moment(created);
+        let plan = decided(&ledger, &facts, &mut Lost::default());
+        (plan.ledger.entries().get("next").map(|entry| entry.connections), plan.again)
+    };
+    let replaced = [("b", 3), ("c", 3), ("new", 1)];
+    assert_eq!(next_to(&replaced, 999).0, Some(3), "with what the room adds: 10 of 10");
+    let closing = [("a", 3), ("b", 2), ("c", 3), ("new", 1)];
+    assert_eq!(next_to(&closing, 999), (None, Some(Moment(1_029))), "1 fits, and a is about to give back its 3");
+    assert_eq!(next_to(&closing, 960).0, Some(1), "a takes its time");
 }
 
 #[test]
