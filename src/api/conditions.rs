@@ -105,6 +105,14 @@ pub mod injected {
     pub const NOT_ACTIVE: &str = "NotActive";
 }
 
+/// Reasons of `Stalled`.
+pub mod stalled {
+    /// The ledger cannot be read or written.
+    pub const LEDGER_FAILED: &str = "LedgerFailed";
+    /// Pods cannot be let go.
+    pub const PODS_FAILED: &str = "PodsFailed";
+}
+
 /// Reasons of `ScaledDown`.
 pub mod scaled_down {
     /// Numbers are lowered, and restored when they fit again.

@@ -50,6 +50,14 @@ pub enum WriteError {
         /// The API server's reason.
         why: String,
     },
+    /// It is stored, and makes no sense.
+    #[error("{what} cannot be read: {why}")]
+    Unreadable {
+        /// What was read.
+        what: String,
+        /// Which field, what is wrong with it, and what to do.
+        why: String,
+    },
     /// The API server could not be reached, or failed.
     #[error("{what} could not be written: {why}")]
     Failed {
@@ -70,8 +78,15 @@ impl WriteError {
             Self::Forbidden(_) => "forbidden",
             Self::TimedOut(_) => "timeout",
             Self::Refused { .. } => "refused",
+            Self::Unreadable { .. } => "unreadable",
             Self::Failed { .. } => "failed",
         }
+    }
+
+    /// Whether it lasts until somebody mends it.
+    #[must_use]
+    pub const fn needs_help(&self) -> bool {
+        matches!(self, Self::Forbidden(_) | Self::Refused { .. } | Self::Unreadable { .. })
     }
 }
 
@@ -218,7 +233,7 @@ async fn limited<T>(
         kube::Error::Api(status) if status.is_forbidden() => {
             let grant = permission();
             WriteError::Forbidden(format!(
-                "dbbudget may not write {what}: grant it {grant} in the namespace {namespace} ({})",
+                "dbbudget lacks a permission for {what}: grant it {grant} in the namespace {namespace} ({})",
                 status.message
             ))
         }

@@ -54,17 +54,19 @@ pub struct Decision {
 pub fn decide(view: &View, name: &Name, waiting: &[String], mode: Mode, now: Timestamp) -> Decision {
     let claims = |outcome: Outcome| claims::updates(view, name, &outcome, now);
     let Some(stored) = view.budget(name) else {
-        return Decision { claims: claims(Outcome::Missing), ..Decision::default() };
+        let (scaling, again) = scaling::restore(view, name, mode.refused, now);
+        return Decision { claims: claims(Outcome::Missing), scaling, again, ..Decision::default() };
     };
     let Some(budget) = view.snapshot().budget(name) else {
         let said = [invalid(&stored.faults)];
-        let status = without_numbers(stored, &said, now);
+        let status = without_numbers(view, stored, &said, now);
         let claims = claims(Outcome::Invalid);
         return Decision { budget: Some(update(stored, status)), claims, ..Decision::default() };
     };
     if !waiting.is_empty() {
         let text = format!("Waiting for {}.", waiting.join(", "));
-        let status = without_numbers(stored, &[Said::new(Type::Ready, Truth::Unknown, ready::PENDING, text)], now);
+        let status =
+            without_numbers(view, stored, &[Said::new(Type::Ready, Truth::Unknown, ready::PENDING, text)], now);
         let claims = claims(Outcome::Pending(waiting));
         return Decision { budget: Some(update(stored, status)), claims, ..Decision::default() };
     }
@@ -117,12 +119,12 @@ fn invalid(faults: &[Fault]) -> Said {
     Said::new(Type::Ready, Truth::False, ready::INVALID, text)
 }
 
-fn without_numbers(stored: &Stored<BudgetStatus>, said: &[Said], now: Timestamp) -> BudgetStatus {
+fn without_numbers(view: &View, stored: &Stored<BudgetStatus>, said: &[Said], now: Timestamp) -> BudgetStatus {
     let generation = stored.version.generation;
     let before = before(stored.status.as_ref().map(|s| s.conditions.as_slice()));
     let conditions = conditions(said, &before, generation, now);
     // What was lowered is not forgotten while nothing else is known.
-    let scaled = stored.status.as_ref().map(|s| s.scaled.clone()).unwrap_or_default();
+    let scaled = scaling::recorded(view, stored).to_vec();
     BudgetStatus { observed_generation: generation, scaled, conditions, ..BudgetStatus::default() }
 }
 

@@ -8,6 +8,48 @@ use crate::api::conditions::{Type, fit, ready};
 use crate::api::status::{BudgetStatus, WorkloadStatus};
 use crate::cluster::write::Note;
 
+/// Reason and text of an event.
+type Told = (&'static str, &'static str);
+
+/// What is said when a transient condition begins, and when it ends.
+const TRANSIENT: [(Type, Told, Told); 7] = [
+    (
+        Type::Stalled,
+        ("Stalled", "Nobody gets on without help: the condition Stalled says what to mend."),
+        ("NotStalled", "It is written again."),
+    ),
+    (
+        Type::OverCommitted,
+        ("OverCommitted", "More is held than there is, so nothing is granted: the condition OverCommitted says why."),
+        ("NotOverCommitted", "What is held fits again."),
+    ),
+    (
+        Type::GrantedNotStarted,
+        ("GrantedNotStarted", "A pod has its connections, and no node: the condition GrantedNotStarted says which."),
+        ("NoneNotStarted", "Every pod that has its connections has a node."),
+    ),
+    (
+        Type::Conflicted,
+        ("Conflicted", "Another budget counts the same: the condition Conflicted says which, and what to do."),
+        ("NotConflicted", "No other budget counts the same any more."),
+    ),
+    (
+        Type::RolloutBlocked,
+        ("RolloutBlocked", "A rollout would have no room: the condition RolloutBlocked says which, and what to do."),
+        ("RolloutNotBlocked", "Rollouts have room again."),
+    ),
+    (
+        Type::ScaledDown,
+        ("ScaledDown", "Numbers of pods are lowered: the condition ScaledDown says which, from what to what."),
+        ("Restored", "All numbers of pods are as they were."),
+    ),
+    (
+        Type::Contested,
+        ("Contested", "Somebody undid a reduction twice: the condition Contested says which one is given up."),
+        ("NotContested", "No reduction is contested any more."),
+    ),
+];
+
 /// Events for the step from one status to the next. The earlier one is read from the stored object, so that a dbbudget
 /// that restarts repeats nothing.
 #[must_use]
@@ -23,32 +65,7 @@ pub fn notes(before: &[Condition], after: &[Condition]) -> Vec<Note> {
     if let Some((old, Some(new))) = news(Type::WithinCapacity) {
         notes.extend(fit_note(old, new));
     }
-    let transient = [
-        (
-            Type::Conflicted,
-            ("Conflicted", "Another budget counts the same: the condition Conflicted says which, and what to do."),
-            ("NotConflicted", "No other budget counts the same any more."),
-        ),
-        (
-            Type::RolloutBlocked,
-            (
-                "RolloutBlocked",
-                "A rollout would have no room: the condition RolloutBlocked says which, and what to do.",
-            ),
-            ("RolloutNotBlocked", "Rollouts have room again."),
-        ),
-        (
-            Type::ScaledDown,
-            ("ScaledDown", "Numbers of pods are lowered: the condition ScaledDown says which, from what to what."),
-            ("Restored", "All numbers of pods are as they were."),
-        ),
-        (
-            Type::Contested,
-            ("Contested", "Somebody undid a reduction twice: the condition Contested says which one is given up."),
-            ("NotContested", "No reduction is contested any more."),
-        ),
-    ];
-    for (about, begins, ends) in transient {
+    for (about, begins, ends) in TRANSIENT {
         match news(about) {
             Some((None, Some(_))) => notes.push(note(true, begins.0, begins.1)),
             Some((Some(_), None)) => notes.push(note(false, ends.0, ends.1)),

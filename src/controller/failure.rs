@@ -30,6 +30,12 @@ impl Failure {
         }
     }
 
+    /// Whether it lasts until somebody mends it.
+    #[must_use]
+    pub fn needs_help(&self) -> bool {
+        matches!(self, Self::Write(error) if error.needs_help())
+    }
+
     /// After which time to try again first; nothing: not at all.
     #[must_use]
     pub fn retry(&self) -> Option<Duration> {
@@ -39,7 +45,7 @@ impl Failure {
             Self::Waiting(_) | Self::Write(WriteError::TimedOut(_) | WriteError::Failed { .. }) => {
                 Some(Duration::from_secs(1))
             }
-            Self::Write(WriteError::Forbidden(_) | WriteError::Refused { .. }) => Some(Duration::from_secs(10)),
+            Self::Write(_) => Some(Duration::from_secs(10)),
         }
     }
 }

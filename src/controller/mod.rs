@@ -243,7 +243,7 @@ impl Controller {
             }
             Err(failure) => match failure.retry() {
                 None => self.queue.done(name, now),
-                Some(first) => self.queue.failed(name, first, now),
+                Some(first) => drop(self.queue.failed(name, first, now)),
             },
         }
     }

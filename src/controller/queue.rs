@@ -146,12 +146,14 @@ impl Queue {
 
     /// Looking at a budget failed; it is tried again after `first`, doubled with every failure in a row. A change does not
     /// wait for that.
-    pub fn failed(&mut self, name: &Name, first: Duration, now: Instant) {
+    pub fn failed(&mut self, name: &Name, first: Duration, now: Instant) -> u32 {
         self.ended(name);
         let failures = self.failures.entry(name.clone()).or_default();
         let wait = (first * 2u32.pow((*failures).min(10))).min(LONGEST_RETRY);
         *failures = failures.saturating_add(1);
+        let in_a_row = *failures;
         self.later(name, now + wait);
+        in_a_row
     }
 
     /// Forgets everything but what runs: somebody else looks now.

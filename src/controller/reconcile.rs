@@ -1,5 +1,6 @@
 //! One look at one budget, in five verbs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -76,6 +77,13 @@ pub async fn reconcile(context: &Context, name: &Name, tries: u32) -> Result<Opt
         gather(&context.shared.read(), name, 0)?; // without nodes this was a guess
     }
     let outcome = apply(context, &mut decision).await;
+    let is_settled = outcome.is_ok() && (decision.budget.is_some() || decision.again.is_none());
+    if is_settled && !context.shared.read().lowered_before(name).is_empty() {
+        context.shared.change(|view| {
+            view.forget_lowered(name);
+            BTreeSet::new()
+        });
+    }
     report(context, name, &decision, &outcome, started);
     outcome.and(if waiting.is_empty() { Ok(decision.again.map(until)) } else { Err(Failure::Waiting(waiting)) })
 }
@@ -93,9 +101,10 @@ fn look(context: &Context, name: &Name, tries: u32) -> Result<Option<(Decision, 
     let trouble = context.webhook_trouble.borrow().clone();
     let now = Timestamp::now();
     let refused = context.refused.at(now);
-    let kept = context.ledgers.of(name);
+    let (kept, stalled) = (context.ledgers.of(name), context.ledgers.stalled(name));
     let mode = Mode {
         kept: kept.as_deref(),
+        stalled: stalled.as_ref(),
         injects: context.injects,
         trouble: trouble.as_deref(),
         restart_after: context.restart_after,

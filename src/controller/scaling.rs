@@ -23,6 +23,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::conditions::{Said, whole_second};
 use super::standing::Standing;
 use crate::api::conditions::{Type, fit};
+use crate::api::parse::Name;
 use crate::api::policy::WhenExceeded;
 use crate::api::status::{BudgetStatus, Scaled, ScaledField};
 use crate::cluster::view::{Stored, View};
@@ -51,6 +52,11 @@ pub type Refused = BTreeMap<Number, Refusal>;
 pub struct Refusals(Mutex<BTreeMap<Number, (Timestamp, Refusal)>>);
 
 impl Refusals {
+    /// It is written again.
+    pub fn forget(&self, number: &Number) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(number);
+    }
+
     /// Those that are not to be tried again yet.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> Refused {
@@ -82,10 +88,48 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 /// Nobody tells of what is not watched, so that it is looked at again.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
+/// What was lowered for a budget: as its status says, or that of an earlier one of its name.
+#[must_use]
+pub fn recorded<'a>(view: &'a View, stored: &'a Stored<BudgetStatus>) -> &'a [Scaled] {
+    let own = stored.status.as_ref().map_or(&[][..], |status| &status.scaled);
+    if own.is_empty() { view.lowered_before(&stored.budget) } else { own }
+}
+
+/// What is to be restored of a budget that is gone.
+#[must_use]
+pub fn restore(
+    view: &View,
+    name: &Name,
+    refused: Option<&Refused>,
+    now: Timestamp,
+) -> (Vec<Change>, Option<Timestamp>) {
+    let why_not = |record: &Scaled| refused.and_then(|refused| refused.get(&(key_of(record), record.field)));
+    let lowered = view.lowered_before(name);
+    let again = lowered.iter().any(|record| matches!(why_not(record), Some(Refusal::Refused(_))));
+    let due = lowered.iter().filter(|record| why_not(record).is_none() && lowered_by(view, name, record).is_none());
+    (due.map(back).collect(), again.then(|| now + TRY_AGAIN))
+}
+
+/// Hands a number back as it was.
+fn back(record: &Scaled) -> Change {
+    Change { key: key_of(record), field: record.field, seen: record.to, to: record.from, release: true }
+}
+
+/// How low another budget keeps the same number.
+fn lowered_by(view: &View, budget: &Name, record: &Scaled) -> Option<i64> {
+    let others = view.all_budgets().into_iter().filter(|name| name != budget);
+    let records = others.filter_map(|name| {
+        let status = view.budget(&name)?.status.as_ref()?;
+        let other = levers::record(&status.scaled, &key_of(record), record.field)?;
+        (other.given_up.is_none() && other.to != other.from).then(|| said::room(record.field, other.to))
+    });
+    records.min()
+}
+
 /// What is to be lowered and restored, by what was recorded before.
 #[must_use]
 pub fn plan(standing: &Standing, view: &View, stored: &Stored<BudgetStatus>, said: &[Said], now: Timestamp) -> Plan {
-    let recorded = stored.status.as_ref().map_or(&[][..], |status| &status.scaled);
+    let recorded = recorded(view, stored);
     let wanted = standing.budget.when_exceeded == WhenExceeded::ScaleDown && standing.injects();
     if recorded.is_empty() && !wanted {
         return Plan::default();
@@ -228,8 +272,7 @@ impl Planning<'_> {
                     plan.records.push(before.clone());
                 }
                 None => {
-                    let (key, field) = number;
-                    plan.changes.push(Change { key, field, seen: before.to, to: before.from, release: true });
+                    plan.changes.push(back(before));
                     plan.records.push(before.clone());
                     plan.again = Some(self.now + AT_ONCE);
                 }
@@ -239,13 +282,7 @@ impl Planning<'_> {
 
     /// Whether another budget keeps the same number lower still.
     fn held_elsewhere(&self, before: &Scaled) -> bool {
-        let others = self.view.all_budgets().into_iter().filter(|name| *name != self.standing.budget.name);
-        let room = |n| said::room(before.field, n);
-        others.filter_map(|name| self.view.budget(&name)?.status.as_ref()).any(|status| {
-            let same = levers::record(&status.scaled, &key_of(before), before.field);
-            same.is_some_and(|other| {
-                other.given_up.is_none() && other.to != other.from && room(other.to) < room(before.to)
-            })
-        })
+        let lowest = lowered_by(self.view, &self.standing.budget.name, before);
+        lowest.is_some_and(|lowest| lowest < said::room(before.field, before.to))
     }
 }

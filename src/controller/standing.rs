@@ -29,6 +29,8 @@ pub struct Mode<'a> {
     pub restart_after: Duration,
     /// Its ledger, where it leases.
     pub kept: Option<&'a Kept>,
+    /// What keeps that, or its pods, from being written.
+    pub stalled: Option<&'a Said>,
     /// How long everything has to fit before what was scaled down is restored.
     pub restore_after: Duration,
     /// What was refused lately where it was to be scaled down.
@@ -81,6 +83,7 @@ impl Standing<'_> {
     #[must_use]
     pub fn conditions(&self) -> Vec<Said> {
         let mut said = vec![self.ready(), self.within_capacity(), self.injected(), self.observed()];
+        said.extend(self.mode.stalled.cloned());
         said.extend(self.mode.kept.and_then(Kept::over_committed));
         said.extend(self.mode.kept.and_then(Kept::rollout_blocked).or_else(|| self.rollout_blocked()));
         said.extend(self.mode.kept.and_then(Kept::granted_not_started));

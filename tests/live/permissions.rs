@@ -2,6 +2,7 @@
 
 use dbbudget::api::DatabaseBudget;
 
+use crate::leases::leasing;
 use crate::operator::Operator;
 use crate::things::{budget, budget_is, condition, deployment, row, status};
 use crate::world::World;
@@ -41,6 +42,30 @@ async fn a_status_that_may_not_be_written_is_named_and_counted() {
     world.install().await;
     world.until("shop", "it is written", |b| budget_is(b, "Ready", "Published")).await;
     operator.until_ready().await;
+}
+
+#[tokio::test]
+async fn a_ledger_or_a_pod_that_may_not_be_written_is_named_on_the_budget() {
+    let world = World::new("cannot-lease").await;
+    world.install_with(|rbac| rbac.replace("resources: [databaseledgers]", "resources: [nothing]")).await;
+    let args = ["--namespace", &world.namespace, "--adopt-after", "1"];
+    let mut operator = Operator::spawn(&world, "operator", &args);
+    operator.until_leads().await;
+    world.apply(&leasing("shop", "failurePolicy: Fail,", &[("api", "{kind: Deployment}")])).await;
+    let stalled = |reason: &'static str| move |b: &DatabaseBudget| budget_is(b, "Stalled", reason);
+    let said = |seen: &DatabaseBudget| condition(&status(seen).conditions, "Stalled").map(|said| said.message.clone());
+    let seen = world.until("shop", "its ledger may not be read", stalled("LedgerFailed")).await;
+    assert!(said(&seen).is_some_and(|said| said.contains("get on databaseledgers.dbbudget.dev")), "{seen:#?}");
+
+    let patch = "      - patch # tells a waiting pod";
+    world.install_with(|rbac| rbac.replace(patch, "      - get # tells a waiting pod")).await;
+    world.apply(&deployment("api", 1)).await;
+    let seen = world.until("shop", "its pods may not be let go", stalled("PodsFailed")).await;
+    assert!(said(&seen).is_some_and(|said| said.contains("patch on pods")), "{seen:#?}");
+
+    world.install().await;
+    let runs = |b: &DatabaseBudget| row(b, "api").pods == 1 && said(b).is_none();
+    world.until("shop", "its pod runs", runs).await;
 }
 
 #[tokio::test]

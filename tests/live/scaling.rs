@@ -113,6 +113,11 @@ async fn the_lowest_priority_goes_down_and_comes_back_though_the_operator_dies()
     let quiet =
         |b: &DatabaseBudget| status(b).scaled.is_empty() && condition(&status(b).conditions, "ScaledDown").is_none();
     world.until("shop", "nothing is lowered any more", quiet).await;
+
+    world.apply(&scaling(12, &ENTRIES)).await;
+    world.until("shop", "it is lowered again", |b| record(b, "worker").is_some_and(|r| r.done)).await;
+    world.cluster.kubectl(&["delete", "dbb", "shop", "-n", &world.namespace]).expect("deleted");
+    world.until("worker", "it is restored with the budget's end", restored).await;
 }
 
 #[tokio::test]

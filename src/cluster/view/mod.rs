@@ -32,10 +32,11 @@ pub use shared::{Notice, Shared};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::api::parse::{Fault, Name};
 use crate::api::policy::FailurePolicy;
-use crate::api::status::{BudgetStatus, ClaimStatus};
+use crate::api::status::{BudgetStatus, ClaimStatus, Scaled};
 use crate::assess::Snapshot;
 use crate::assess::snapshot::Nodes;
 use crate::budget::ledger::Uid;
@@ -83,6 +84,8 @@ pub struct View {
     on_nodes: BTreeSet<Name>,
     /// Ledgers whose budget leases no longer, and the namespaces of pods that still count in them.
     outlived: BTreeMap<Name, BTreeSet<String>>,
+    /// What was lowered for budgets that are gone, and when they went.
+    lowered: BTreeMap<Name, (Instant, Vec<Scaled>)>,
     answers: Arc<BTreeMap<Name, Answer>>,
     watches: States,
     /// The watches over budgets and claims; nothing is judged before they are filled.
@@ -153,10 +156,10 @@ impl View {
         self.claims.get(name)
     }
 
-    /// Names of all budgets, and of those that only claims speak of.
+    /// Names of all budgets, and of those that only claims speak of, or that something is to be restored of.
     #[must_use]
     pub fn all_budgets(&self) -> Concerned {
-        self.budgets.keys().chain(self.claims_of.keys()).cloned().collect()
+        self.budgets.keys().chain(self.claims_of.keys()).chain(self.lowered.keys()).cloned().collect()
     }
 
     /// The claims that name a budget, as they are stored.

@@ -1,12 +1,17 @@
 //! Budgets and claims, and whom a change of one concerns.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use super::item::{BudgetItem, ClaimItem, Version};
 use super::{Concerned, Stored, View};
 use crate::api::parse::{Entry, Name, Which};
 use crate::api::policy::FailurePolicy;
+use crate::api::status::Scaled;
 use crate::workload::Key;
+
+/// Whoever takes over has begun within this time.
+const LATELY: Duration = Duration::from_secs(60);
 
 impl Version {
     /// Whether a version that is already known is newer: a write's answer overtakes the watch.
@@ -22,6 +27,10 @@ impl View {
         if stored.is_some_and(|stored| version.is_older_than(&stored.version)) {
             return Concerned::new();
         }
+        if stored.is_some_and(|stored| stored.version.uid != version.uid) {
+            self.remove_budget(&name);
+        }
+        let stored = self.budgets.get(&name);
         let mut concerned = Concerned::new();
         // Someone else wrote the status, or it is another budget of the same name.
         if stored.is_none_or(|s| s.status != status || s.version.uid != version.uid) {
@@ -49,7 +58,26 @@ impl View {
         let concerned = self.neighbours(name);
         self.snapshot.remove_budget(name);
         self.on_nodes.remove(name);
-        self.budgets.remove(name).map(|_| concerned).unwrap_or_default()
+        let Some(removed) = self.budgets.remove(name) else { return Concerned::new() };
+        let lowered = removed.status.into_iter().flat_map(|status| status.scaled);
+        let lowered: Vec<Scaled> = lowered.filter(|record| record.given_up.is_none()).collect();
+        if !lowered.is_empty() {
+            self.lowered.retain(|_, (gone, _)| gone.elapsed() < LATELY);
+            self.lowered.insert(name.clone(), (Instant::now(), lowered));
+        }
+        concerned
+    }
+
+    /// What was lowered for a budget of this name that went just now. Later, the numbers are their owners'.
+    #[must_use]
+    pub fn lowered_before(&self, name: &Name) -> &[Scaled] {
+        let lately = self.lowered.get(name).filter(|(gone, _)| gone.elapsed() < LATELY);
+        lately.map_or(&[], |(_, lowered)| lowered)
+    }
+
+    /// All of that is restored, or another budget's.
+    pub fn forget_lowered(&mut self, name: &Name) {
+        self.lowered.remove(name);
     }
 
     pub(super) fn apply_claim(&mut self, item: ClaimItem) -> Concerned {

@@ -1,11 +1,13 @@
 //! Ledgers, each written on condition that it is the very version that the write was computed from.
 
 use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, ResourceExt};
+use kube::core::DynamicObject;
+use kube::{Api, CustomResourceExt, ResourceExt};
 use serde_json::json;
 
 use super::{WriteError, Writer, limited};
 use crate::api::DatabaseLedger;
+use crate::api::ledger::DatabaseLedgerSpec;
 use crate::api::parse::{self, Beside, Name, at_most_bytes, difference, ledger_spec};
 use crate::budget::ledger::Ledger;
 
@@ -53,9 +55,21 @@ impl Writer {
     /// # Errors
     /// When it was not read.
     pub async fn ledger(&self, name: &Name) -> Result<Option<(Stored, Ledger)>, WriteError> {
-        let (api, verb) = (self.ledgers(&name.namespace), permission("get"));
-        let read = limited(what(name), &name.namespace, verb, api.get_opt(&name.name)).await?;
-        Ok(read.map(|read| (Stored::new(&read.metadata, Beside::of(&read.spec)), parse::ledger(&read.spec))))
+        let resource = DatabaseLedger::api_resource();
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &name.namespace, &resource);
+        let read = limited(what(name), &name.namespace, permission("get"), api.get_opt(&name.name)).await?;
+        let Some(read) = read else { return Ok(None) };
+        let spec: DatabaseLedgerSpec = serde_path_to_error::deserialize(&read.data["spec"]).map_err(|error| {
+            let Name { namespace, name: of } = name;
+            let why = format!(
+                "spec.{}: {}; to mend it, with --as and dbbudget's service account: kubectl edit dbl {of} -n {namespace}; or \
+                 to begin anew, counting first whatever runs: kubectl delete dbl {of} -n {namespace}",
+                error.path(),
+                error.inner()
+            );
+            WriteError::Unreadable { what: what(name), why }
+        })?;
+        Ok(Some((Stored::new(&read.metadata, Beside::of(&spec)), parse::ledger(&spec))))
     }
 
     /// Names of all ledgers; `namespaces`: of these alone.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::ledgers::{Ledgers, budget_name};
+use super::stalls::Unwritten;
 use crate::api::parse::Name;
 use crate::budget::ledger::Uid;
 use crate::cluster::view::pods::Pod;
@@ -37,23 +38,27 @@ impl Executor {
     }
 
     /// Lets a pod go, if every budget that it waits for has an entry for it, or keeps it from nothing any more.
-    pub fn execute(&self, ledgers: &Ledgers, budget: &Name, pod: Arc<Pod>) {
+    pub fn execute(&self, ledgers: &Arc<Ledgers>, budget: &Name, pod: Arc<Pod>) {
         let Some(values) = values(ledgers, &pod) else { return };
         if !self.is_due(&pod.uid) {
             return;
         }
-        let (this, budget) = (self.clone(), budget.clone());
+        let (this, budget, ledgers) = (self.clone(), budget.clone(), ledgers.clone());
         tokio::spawn(async move {
             let Ok(_permit) = this.permits.acquire().await else { return };
             let Some(gate) = &pod.gate else { return };
             let written = this.writer.ungate(&pod, gate, &values).await;
             this.metrics.written("pod", written.as_ref().map_or_else(WriteError::kind, |()| "ok"));
             match written {
-                Ok(()) => drop(this.sent().insert(pod.uid.clone(), Some(Instant::now()))),
+                Ok(()) => {
+                    this.sent().insert(pod.uid.clone(), Some(Instant::now()));
+                    ledgers.stall(&budget, Unwritten::Pods, None);
+                }
                 Err(error) => {
                     tracing::debug!(pod = %pod.name, "{error}");
-                    if let WriteError::Forbidden(sentence) = &error {
-                        tracing::warn!("{sentence}");
+                    if error.needs_help() {
+                        tracing::warn!("{error}");
+                        ledgers.stall(&budget, Unwritten::Pods, Some(error.to_string()));
                     }
                     this.sent().remove(&pod.uid);
                     let _ = this.failed.send(budget); // nobody receives any more: this is stopping

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::mpsc;
 
+use super::stalls::{Stalls, Unwritten};
 use super::urgent::Urgent;
 use crate::api::parse::Name;
 use crate::budget::claim::Source;
@@ -13,6 +14,7 @@ use crate::budget::ledger::adoption::NotYet;
 use crate::budget::ledger::queue::Why;
 use crate::budget::ledger::{Ledger, Uid};
 use crate::cluster::view::pods::Pod;
+use crate::controller::conditions::Said;
 
 /// A ledger, and what follows from it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,6 +57,7 @@ pub struct Waiting {
 pub struct Ledgers {
     /// Nothing: there is none, as whoever looked found.
     all: RwLock<BTreeMap<Name, Option<Arc<Kept>>>>,
+    stalls: Stalls,
     changed: mpsc::UnboundedSender<Name>,
 }
 
@@ -63,7 +66,7 @@ impl Ledgers {
     #[must_use]
     pub fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Name>) {
         let (changed, receiver) = mpsc::unbounded_channel();
-        (Arc::new(Self { all: RwLock::default(), changed }), receiver)
+        (Arc::new(Self { all: RwLock::default(), stalls: Stalls::default(), changed }), receiver)
     }
 
     /// A budget's.
@@ -100,9 +103,25 @@ impl Ledgers {
             return false;
         }
         all.insert(name.clone(), kept.map(Arc::new));
-        // Nobody receives any more: the controller is stopping.
-        let _ = self.changed.send(name.clone());
+        self.tell(name);
         true
+    }
+
+    /// Something keeps it, or its pods, from being written; nothing: that is over.
+    pub fn stall(&self, name: &Name, what: Unwritten, why: Option<String>) {
+        if self.stalls.note(name, what, why) {
+            self.tell(name);
+        }
+    }
+
+    /// What people are told of that.
+    #[must_use]
+    pub fn stalled(&self, name: &Name) -> Option<Said> {
+        self.stalls.of(name)
+    }
+
+    fn tell(&self, name: &Name) {
+        let _ = self.changed.send(name.clone()); // nobody receives any more: the controller is stopping
     }
 
     /// Forgets that there is no ledger of those that nobody speaks of any more.
@@ -113,6 +132,7 @@ impl Ledgers {
     /// Forgets all: somebody else writes them now.
     pub fn clear(&self) {
         self.write().clear();
+        self.stalls.clear();
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Name, Option<Arc<Kept>>>> {

@@ -15,6 +15,7 @@
 //! | [`heartbeats`] | is a node there whose pod vanished? |
 //! | [`executing`] | how are pods let go? |
 //! | [`ledgers`] | what do others know of it? |
+//! | [`stalls`] | what keeps it, or its pods, from being written? |
 //! | [`shown`] | and in which words? |
 //! | [`urgent`] | whom does waiting alone not help? |
 //! | [`telling`] | which pods are told by an event? |
@@ -36,6 +37,7 @@ pub mod look;
 pub mod plan;
 pub mod reserving;
 pub mod shown;
+pub mod stalls;
 pub mod strays;
 pub mod telling;
 pub mod urgent;
@@ -61,6 +63,7 @@ use crate::api::policy::Enforcement;
 use crate::cluster::view::Notice;
 use executing::Executor;
 use look::{Context, Keeping, Outcome, look};
+use stalls::Unwritten;
 use telling::Told;
 
 /// Ledgers looked at at the same time.
@@ -75,6 +78,8 @@ const FORGET_AFTER: Duration = Duration::from_secs(60);
 const LATER: Duration = Duration::from_secs(5);
 /// A pod that could not be let go is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// Failures in a row that people are told of; fewer pass by themselves.
+const OUTAGE: u32 = 4;
 
 /// Looks at ledgers.
 pub struct Leases {
@@ -223,6 +228,7 @@ impl Leases {
         let now = Instant::now();
         match outcome {
             Ok(Outcome { execute, others, again, wrote }) => {
+                self.context.ledgers.stall(name, Unwritten::Ledger, None);
                 for pod in execute {
                     self.executor.execute(&self.context.ledgers, name, pod);
                 }
@@ -245,9 +251,10 @@ impl Leases {
                 if failure.kind().is_some() {
                     tracing::warn!(budget = %name, "{failure}");
                 }
-                match failure.retry() {
-                    None => self.queue.done(name, now),
-                    Some(first) => self.queue.failed(name, first, now),
+                let Some(first) = failure.retry() else { return self.queue.done(name, now) };
+                let in_a_row = self.queue.failed(name, first, now);
+                if failure.needs_help() || failure.kind().is_some() && in_a_row >= OUTAGE {
+                    self.context.ledgers.stall(name, Unwritten::Ledger, Some(failure.to_string()));
                 }
             }
         }

@@ -42,6 +42,8 @@ pub async fn act(context: &Context, decision: &Decision) -> Result<(), Failure> 
             tracing::info!(object = %change.key, field = ?change.field, from = change.seen, to = change.to, "scaled");
             if change.release {
                 refuse(context, change, Refusal::Over); // where no claim is about it, nobody else would tell
+            } else {
+                context.refused.forget(&(change.key.clone(), change.field)); // what ended before begins anew
             }
         }
     }
@@ -59,8 +61,10 @@ fn learn(context: &Context, change: &Change, outcome: Result<Outcome, WriteError
             know(context, change, *item);
         }
         Err(WriteError::Gone(_)) => refuse(context, change, Refusal::Over),
-        Err(WriteError::Forbidden(why)) => refuse(context, change, Refusal::Refused(why)),
-        Err(error @ WriteError::Refused { .. }) => refuse(context, change, Refusal::Refused(error.to_string())),
+        Err(error) if error.needs_help() => {
+            tracing::warn!(object = %change.key, "{error}");
+            refuse(context, change, Refusal::Refused(error.to_string()));
+        }
         Err(error) => return Err(error.into()),
     }
     Ok(())

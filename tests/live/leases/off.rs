@@ -4,13 +4,41 @@ use dbbudget::api::ledger::Origin;
 use dbbudget::api::{DatabaseBudget, DatabaseLedger};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
-use super::{Judge, SIZED_FOR_3, full, holds, leasing, operator, until_leasing, waits};
+use super::{Judge, SIZED_FOR_3, full, holds, leasing, operator, replica, until_leasing, waits};
 use crate::things::{budget_is, claim, condition, deployment, row, status};
 use crate::world::{World, until_some};
 
 async fn until_all_run(world: &World<'_>) -> Vec<Pod> {
     until_some::<Pod>(world.api(), 6, "pods wait no longer", |pod| !waits(pod)).await
+}
+
+#[tokio::test]
+async fn a_ledger_that_makes_no_sense_is_named_and_grants_on_when_it_is_mended() {
+    let world = World::new("senseless").await;
+    world.install().await;
+    let first = replica(&world, "first").await;
+    world.apply(&leasing("shop", "", SIZED_FOR_3)).await;
+    full(&world, 4).await;
+    first.kill();
+    let entries =
+        |value| json!({"spec": {"entries": {"somebody": {"connections": value, "namespace": "x", "name": "y"}}}});
+    let ledgers: Api<DatabaseLedger> = world.api();
+    let change = |value| {
+        let (ledgers, change) = (ledgers.clone(), Patch::Merge(entries(value)));
+        async move { ledgers.patch("shop", &PatchParams::default(), &change).await }
+    };
+    change(json!("two")).await.expect_err("changed, and the answer cannot be read");
+    let _second = replica(&world, "second").await;
+    let seen = world.until("shop", "it says so", |b: &DatabaseBudget| budget_is(b, "Stalled", "LedgerFailed")).await;
+    let said = condition(&status(&seen).conditions, "Stalled").expect("there").message.clone();
+    assert!(said.contains("spec.entries.somebody.connections: invalid type: string"), "{said}");
+    change(json!(1)).await.expect("mended");
+    let goes_on =
+        |b: &DatabaseBudget| condition(&status(b).conditions, "Stalled").is_none() && status(b).held == Some(10);
+    world.until("shop", "it counts with what it says", goes_on).await;
 }
 
 #[tokio::test]

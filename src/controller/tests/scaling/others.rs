@@ -1,11 +1,17 @@
 //! Beside autoscalers, and beside another budget.
 
+use jiff::Timestamp;
 use serde_json::json;
 
-use super::super::{object, spec};
+use super::super::{object, rds, spec};
 use super::{Cluster, writes};
 use crate::api::status::{BudgetStatus, ScaledField};
 use crate::cluster::view::item;
+use crate::cluster::view::sources::Source;
+use crate::controller::decide::decide;
+use crate::controller::scaling::Refusal;
+use crate::controller::standing::Mode;
+use crate::workload::Key;
 
 #[test]
 fn growth_stops_at_what_runs_and_comes_back() {
@@ -56,6 +62,38 @@ fn what_another_budget_keeps_lower_is_not_raised_under_its_hands() {
     other.scaled.clear();
     cluster.view.apply(item::budget(object(json!({"metadata": metadata, "spec": spec("Inject"), "status": other}))));
     assert_eq!(writes(&cluster.look(103)), [("worker", 1, 3, true)]);
+}
+
+#[test]
+fn what_was_lowered_for_a_budget_that_is_deleted_comes_back() {
+    let lowered = || {
+        let mut cluster = Cluster::new(2, 3);
+        cluster.look(100);
+        cluster.scale("worker", 1);
+        cluster.look(101);
+        cluster.view.remove(&Source::Budgets, &rds());
+        cluster
+    };
+    let restored = |cluster: &Cluster| {
+        let mode = Mode { refused: Some(&cluster.refused), ..Mode::default() };
+        let decision = decide(&cluster.view, &rds(), &[], mode, Timestamp::UNIX_EPOCH);
+        (writes(&decision.scaling).iter().map(|(_, seen, to, _)| (*seen, *to)).collect::<Vec<_>>(), decision.again)
+    };
+    let mut cluster = lowered();
+    assert_eq!(restored(&cluster), (vec![(1, 3)], None));
+    let key = Key { group: "apps".into(), kind: "Deployment".into(), namespace: "shop".into(), name: "worker".into() };
+    cluster.refused.insert((key, ScaledField::Replicas), Refusal::Refused("grant it patch".into()));
+    let (none, again) = restored(&cluster);
+    assert!(none.is_empty() && again.is_some(), "it is tried again");
+    cluster.view.forget_lowered(&rds());
+    assert_eq!(restored(&cluster), (Vec::new(), None), "once");
+
+    let mut replaced = lowered();
+    replaced.status = BudgetStatus::default();
+    assert!(
+        replaced.look(102).is_empty() && replaced.record().from == 3,
+        "another one of its name takes the record over"
+    );
 }
 
 #[test]
