@@ -57,8 +57,9 @@ pub fn asking(
     elsewhere: &BTreeSet<Uid>,
     now: Moment,
 ) -> Vec<Asking> {
-    let fleets = fleets(facts, ledger);
+    let fleets = fleets(facts, budget, ledger);
     let mut replaced: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut surging: BTreeSet<usize> = BTreeSet::new();
     let waiting = facts.members.iter().filter(|(uid, m)| m.waits && !m.pod.terminating() && !ledger.knows(uid));
     let mut waiting: Vec<(&Uid, &Member)> = waiting.collect();
     waiting.sort_by_key(|(uid, member)| (member.pod.created, (*uid).clone()));
@@ -74,6 +75,7 @@ pub fn asking(
             false => Surge::Smallest,
         };
         let is_young = pod.created.after(TO_HAVE_ITS_SHARE) > now;
+        let is_first = surge != Surge::No && surging.insert(member.claim) && !fleet.follows;
         Some(Asking {
             uid: uid.clone(),
             source: claim.source,
@@ -86,7 +88,7 @@ pub fn asking(
                 since: pod.created,
             },
             surge,
-            patient: is_young && smallest < share && (surge == Surge::No || fleet.closes),
+            patient: is_young && smallest < share && !is_first,
             elsewhere: elsewhere.contains(uid),
         })
     });
@@ -102,8 +104,11 @@ struct Fleet<'a> {
     granted: u32,
     /// What all of them have entries for.
     holds: u64,
-    /// One that has an entry is on its way out.
-    closes: bool,
+    /// A granted one has no more than its smallest.
+    is_small: bool,
+    /// Whoever surges next is not the first of its rollout: such a one is of the newest revision, or one that has an entry
+    /// is on its way out.
+    follows: bool,
     /// The revision whose first pod is the youngest; all of them, where several began in the same second.
     newest: BTreeSet<&'a str>,
     /// The revisions whose pods have an entry.
@@ -125,20 +130,28 @@ impl Fleet<'_> {
         self.granted >= if rolls { replicas.saturating_sub(claim.missing) } else { replicas }
     }
 
-    /// Whether a further pod's share, of which the room has its smallest, is no more than the replicas' shares leave.
+    /// Whether a further pod's share, of which the room has its smallest, is no more than the replicas' shares leave. If that
+    /// is for another reason than a pod that came in by the room, nobody would see that the room is used.
     fn owes(&self, claim: &Claim, share: u32, smallest: u32) -> bool {
         let all = u64::from(claim.replicas.unwrap_or(0)) * u64::from(share);
-        self.holds + u64::from(share.saturating_sub(smallest)) <= all
+        self.is_small && self.holds + u64::from(share.saturating_sub(smallest)) <= all
     }
 
-    /// Entries beyond these are a rollout's; nothing: there is none.
-    fn needed(&self, claim: &Claim) -> Option<u32> {
+    /// As many entries are needed of pods of an older revision, and of all, while there is a rollout.
+    fn needed(&self, claim: &Claim) -> Option<(u32, u32)> {
         let rolls = self.holding.len() > 1 || !self.holding.is_subset(&self.newest);
-        Some(claim.replicas.filter(|_| rolls)?.saturating_sub(claim.missing))
+        let replicas = claim.replicas.filter(|_| rolls)?;
+        Some((replicas, replicas.saturating_sub(claim.missing)))
     }
 }
 
-fn fleets<'a>(facts: &'a Facts, ledger: &Ledger) -> BTreeMap<usize, Fleet<'a>> {
+/// Whether a pod with this entry holds no more than its smallest.
+fn is_smallest(budget: &str, connections: u32, pod: &Pod) -> bool {
+    let least = pod.pinned.as_ref().map(|pinned| pinned.only(budget).least());
+    least.is_some_and(|least| connections <= number(least))
+}
+
+fn fleets<'a>(facts: &'a Facts, budget: &str, ledger: &Ledger) -> BTreeMap<usize, Fleet<'a>> {
     let mut first: BTreeMap<(usize, &str), Moment> = BTreeMap::new();
     for member in facts.members.values() {
         let of = first.entry((member.claim, &member.pod.revision)).or_insert(member.pod.created);
@@ -159,8 +172,11 @@ fn fleets<'a>(facts: &'a Facts, ledger: &Ledger) -> BTreeMap<usize, Fleet<'a>> {
     for (uid, member) in &facts.members {
         let Some(fleet) = fleets.get_mut(&member.claim) else { continue };
         let (lives, granted) = (!member.pod.terminating(), ledger.knows(uid));
-        fleet.holds += ledger.entries().get(uid).map_or(0, |entry| entry.connections.into());
-        fleet.closes |= granted && !lives;
+        let holds = ledger.entries().get(uid).map(|entry| entry.connections);
+        let is_small = lives && holds.is_some_and(|holds| is_smallest(budget, holds, &member.pod));
+        fleet.holds += u64::from(holds.unwrap_or(0));
+        fleet.is_small |= is_small;
+        fleet.follows |= granted && !lives || is_small && fleet.is_newest(&member.pod);
         fleet.live += u32::from(lives);
         fleet.granted += u32::from(lives && granted);
         if granted {
@@ -206,25 +222,32 @@ pub fn room(facts: &Facts, budget: &str, ledger: &Ledger) -> SurgeRoom {
     SurgeRoom { size, used: held.sum::<Connections>().min(size) }
 }
 
-/// The pods that have the room, and how much of it.
+/// The pods that have the room, and how much of it. A small one of an older revision came in by the room of an earlier
+/// rollout, which gave it back: it has it again only where all replicas are there without it.
 #[must_use]
 pub fn in_room<'a>(facts: &'a Facts, budget: &str, ledger: &Ledger) -> Vec<(u32, &'a Member)> {
-    let fleets = fleets(facts, ledger);
+    let fleets = fleets(facts, budget, ledger);
     let mut held: BTreeMap<usize, Vec<(u32, &Member)>> = BTreeMap::new();
     for (uid, member) in &facts.members {
         if let Some(entry) = ledger.entries().get(uid) {
             held.entry(member.claim).or_default().push((entry.connections, member));
         }
     }
-    let is_smallest = |(connections, member): &(u32, &Member)| {
-        let least = member.pod.pinned.as_ref().map(|pinned| pinned.only(budget).least());
-        least.is_some_and(|least| *connections <= number(least))
-    };
     let surplus = held.into_iter().flat_map(|(claim, mut entries)| {
-        let needed = facts.claims.get(claim).zip(fleets.get(&claim)).and_then(|(claim, fleet)| fleet.needed(claim));
-        let beyond = needed.map_or(0, |needed| entries.len().saturating_sub(needed as usize));
+        let fleet = fleets.get(&claim);
+        let needed = facts.claims.get(claim).zip(fleet).and_then(|(claim, fleet)| fleet.needed(claim));
+        let beyond = |needed| entries.len().saturating_sub(needed as usize);
+        let (mut of_old, all) = needed.map_or((0, 0), |(of_old, all)| (beyond(of_old), beyond(all)));
         entries.sort_by_key(|(connections, _)| *connections);
-        entries.into_iter().take(beyond)
+        let counts = entries.into_iter().filter(move |(_, member)| {
+            if fleet.is_some_and(|fleet| fleet.is_newest(&member.pod)) {
+                return true;
+            }
+            let counts = of_old > 0;
+            of_old = of_old.saturating_sub(1);
+            counts
+        });
+        counts.take(all)
     });
-    surplus.filter(is_smallest).collect()
+    surplus.filter(|(connections, member)| is_smallest(budget, *connections, &member.pod)).collect()
 }

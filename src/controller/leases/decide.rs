@@ -263,8 +263,9 @@ impl Steps<'_> {
         }
         let holders = in_room(self.facts, self.known.budget, ledger).into_iter();
         let claim = holders.map(|(_, member)| member.claim).find(is_stuck)?;
-        let mut members = self.facts.members.values().filter(|member| member.claim == claim);
-        members.find(|m| !m.pod.ready && ledger.knows(&m.pod.uid)).map(|m| m.pod.clone())
+        let granted = |m: &&Member| m.claim == claim && !m.pod.terminating() && ledger.knows(&m.pod.uid);
+        let unready = self.facts.members.values().filter(granted).filter(|member| !member.pod.ready);
+        unready.max_by_key(|member| member.pod.created).map(|member| member.pod.clone())
     }
 
     fn again(&self, ledger: &Ledger) -> Option<Moment> {

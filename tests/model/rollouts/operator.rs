@@ -51,9 +51,17 @@ impl Rollouts {
         if self.mistake == Some(Mistake::BackWhenReady) {
             small.retain(|pod| pod.stage == Stage::Starting);
         }
-        let too_many = workload.count(Pod::has_entry).saturating_sub(workload.replicas);
-        let most = if self.mistake == Some(Mistake::NeverBack) { small.len() } else { too_many.into() };
-        small.into_iter().take(most).map(|pod| u64::from(pod.holds)).sum()
+        let rolls = workload.pods.iter().any(|pod| pod.new) && workload.count(|pod| !pod.new && pod.has_entry()) > 0;
+        let beyond = |needed: u8| if rolls { workload.count(Pod::has_entry).saturating_sub(needed) } else { 0 };
+        let most = if self.mistake == Some(Mistake::NeverBack) {
+            small.len()
+        } else {
+            beyond(workload.replicas - kind.missing().min(workload.replicas)).into()
+        };
+        // One that an earlier rollout left counts only where all replicas are there without it.
+        let (new, mut old): (Vec<&Pod>, Vec<&Pod>) = small.into_iter().partition(|pod| pod.new);
+        old.truncate(beyond(workload.replicas).into());
+        old.into_iter().chain(new).take(most).map(|pod| u64::from(pod.holds)).sum()
     }
 
     fn asking(&self, w: usize, workload: &Workload) -> Vec<Asking> {
@@ -63,6 +71,8 @@ impl Rollouts {
         let stands = workload.count(Pod::stands);
         let all = stands + workload.count(|pod| !pod.has_entry());
         let holds: u8 = workload.pods.iter().map(|pod| pod.holds).sum();
+        let is_small = workload.pods.iter().any(|pod| pod.stands() && pod.holds <= kind.least);
+        let live = workload.count(|pod| pod.stage != Stage::Ending);
         let asking = waiting.into_iter().zip(stands + 1..).map(|((i, pod), nth)| {
             let replaces = nth <= workload.standing && self.mistake != Some(Mistake::NobodyReplaces);
             let stands = if self.mistake == Some(Mistake::AllSurge) { all.saturating_sub(1) } else { stands };
@@ -72,8 +82,8 @@ impl Rollouts {
                 share: kind.share.into(),
                 least: kind.least.into(),
                 rank: Rank { replaces, priority: 0, newest: pod.new, since: Moment(pod.since.into()) },
-                surge: match holds + kind.share <= workload.replicas * kind.share + kind.least {
-                    _ if stands < workload.replicas => Surge::No,
+                surge: match is_small && holds + kind.share <= workload.replicas * kind.share + kind.least {
+                    _ if stands < self.needed(kind, workload, live > workload.replicas && pod.new) => Surge::No,
                     true => Surge::Share,
                     false => Surge::Smallest,
                 },
@@ -82,6 +92,15 @@ impl Rollouts {
             }
         });
         asking.collect()
+    }
+
+    /// Whoever comes when as many stand surges.
+    fn needed(&self, kind: Kind, workload: &Workload, rolls: bool) -> u8 {
+        let others = workload.count(|pod| !pod.new && pod.has_entry()) > 0;
+        match rolls && others {
+            true => workload.replicas.saturating_sub(kind.missing()),
+            false => workload.replicas,
+        }
     }
 
     /// For granted pods that are gone, and are about to be created again.

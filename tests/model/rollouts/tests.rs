@@ -1,9 +1,15 @@
 use super::*;
 
-const SURGES: Kind =
-    Kind { strategy: Strategy::Rolling { surge: 1, unavailable: 0 }, replicas: 2, share: 2, least: 1, broken: false };
+const SURGES: Kind = Kind {
+    strategy: Strategy::Rolling { surge: 1, unavailable: 0 },
+    replicas: 2,
+    share: 2,
+    least: 1,
+    small: 0,
+    broken: false,
+};
 /// It would take whatever is free.
-const GREEDY: Kind = Kind { strategy: Strategy::None, replicas: 1, share: 1, least: 1, broken: false };
+const GREEDY: Kind = Kind { strategy: Strategy::None, replicas: 1, share: 1, least: 1, small: 0, broken: false };
 
 const fn rolling(surge: u8, unavailable: u8) -> Kind {
     Kind { strategy: Strategy::Rolling { surge, unavailable }, ..SURGES }
@@ -59,6 +65,9 @@ fn they_get_done_whatever_their_size() {
         ("three replicas", Kind { replicas: 3, ..SURGES }, MISSES),
         ("nothing smaller than the share", Kind { least: 2, ..SURGES }, SURGES),
         ("a larger room than one needs", Kind { share: 3, least: 2, ..SURGES }, SURGES),
+        ("a small pod that an earlier rollout left", Kind { small: 1, ..SURGES }, SURGES),
+        ("the same, and one may be missing", Kind { small: 1, ..rolling(1, 1) }, SURGES),
+        ("three replicas, of which two are small", Kind { replicas: 3, small: 2, ..SURGES }, MISSES),
         ("one replica", Kind { replicas: 1, share: 3, ..SURGES }, Kind { replicas: 1, ..IN_ORDER }),
     ] {
         get_done(what, &Rollouts { scalings: 2, ..two(a, b) });
@@ -95,7 +104,7 @@ fn whoever_is_scaled_beyond_the_budget_while_it_rolls_loses_the_room() {
 fn each_rule_about_rollouts_is_needed() {
     let in_order = Rollouts { scalings: 3, ..two(IN_ORDER, RECREATED) };
     for (mistake, rollouts) in [
-        (Mistake::AllSurge, two(rolling(1, 1), rolling(1, 1))),
+        (Mistake::AllSurge, Rollouts { evictions: 1, ..two(SURGES, MISSES) }),
         (Mistake::NobodyReplaces, two(MISSES, IN_ORDER)),
         (Mistake::NothingKept, in_order),
         (Mistake::BackWhenReady, two(SURGES, SURGES)),

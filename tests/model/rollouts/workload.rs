@@ -20,8 +20,21 @@ pub struct Kind {
     pub replicas: u8,
     pub share: u8,
     pub least: u8,
+    /// Of its old pods, as many came in by the room of an earlier rollout.
+    pub small: u8,
     /// Its new pods never become Ready.
     pub broken: bool,
+}
+
+impl Kind {
+    /// How many pods may be missing while it rolls.
+    pub fn missing(self) -> u8 {
+        match self.strategy {
+            Strategy::Rolling { surge: 0, unavailable } => unavailable.max(1),
+            Strategy::Rolling { unavailable, .. } => unavailable,
+            Strategy::Recreate | Strategy::InOrder | Strategy::None => 0,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +84,8 @@ impl Workload {
         let rolls = kind.strategy != Strategy::None;
         let pod = Pod { new: !rolls, stage: Stage::Ready, holds: kind.share, since: 0 };
         let (old, new) = if rolls { (kind.replicas, 0) } else { (0, kind.replicas) };
-        let pods = vec![pod; kind.replicas.into()];
+        let mut pods = vec![pod; kind.replicas.into()];
+        pods.iter_mut().take(kind.small.into()).for_each(|pod| pod.holds = kind.least);
         Self { replicas: kind.replicas, old, new, standing: kind.replicas, pods }
     }
 

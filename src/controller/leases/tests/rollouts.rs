@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{BUDGET, NOW, Pod, claim, decided, key, pod, rollout};
 use crate::budget::connections::Connections;
-use crate::budget::ledger::{Entry, Moment};
+use crate::budget::ledger::{Entry, Ledger, Moment};
 use crate::controller::leases::asking::{Lost, room};
 use crate::controller::leases::claims::Claim;
-use crate::controller::leases::facts::Member;
+use crate::controller::leases::facts::{Facts, Member};
 use crate::workload::Key;
 
 #[test]
@@ -26,27 +26,72 @@ fn a_surging_pod_has_the_room_that_others_leave() {
     assert_eq!(room(&facts, BUDGET, &ledger).used, Connections::ZERO, "no rollout uses it");
 }
 
-/// Of a, b and c, the first is replaced by `new`, which has 1. Then comes `next`.
+/// `next`, of revision 2, waits since then. These others hold so many; an `a` is on its way out.
+fn held(replicas: u32, held: &[(&str, &str, u32)], created: i64) -> (Ledger, Facts) {
+    let (mut ledger, mut facts) = rollout(replicas, &[], &[("next", "2")]);
+    for (name, revision, connections) in held {
+        let mut pod = Pod { revision: (*revision).into(), ready: true, ..pod(name, Some(*connections)) };
+        pod.seen.deleting = *name == "a";
+        ledger.enter(pod.uid.clone(), Entry { connections: *connections, ..Entry::default() });
+        facts.members.insert(pod.uid.clone(), Member { pod: Arc::new(pod), claim: 0, waits: false });
+    }
+    change(&mut facts, "next", |pod| pod.created = Moment(created));
+    (ledger, facts)
+}
+
+fn change(facts: &mut Facts, name: &str, change: impl FnOnce(&mut Pod)) {
+    change(Arc::make_mut(&mut facts.members.get_mut(name).expect("it is there").pod));
+}
+
+fn next((ledger, facts): &(Ledger, Facts)) -> Option<u32> {
+    let plan = decided(ledger, facts, &mut Lost::default());
+    plan.ledger.entries().get("next").map(|entry| entry.connections)
+}
+
 #[test]
 fn only_the_first_pod_of_a_rollout_has_less_than_its_share() {
-    let next_to = |held: &[(&str, u32)], created| {
-        let (mut ledger, mut facts) = rollout(3, &[], &[("next", "2")]);
-        for (name, connections) in held {
-            let (revision, is_old) = if *name == "new" { ("2", false) } else { ("1", *name == "a") };
-            let mut pod = Pod { revision: revision.into(), ..pod(name, Some(*connections)) };
-            pod.seen.deleting = is_old;
-            ledger.enter(pod.uid.clone(), Entry { connections: *connections, ..Entry::default() });
-            facts.members.insert(pod.uid.clone(), Member { pod: Arc::new(pod), claim: 0, waits: false });
-        }
-        Arc::make_mut(&mut facts.members.get_mut("next").expect("it waits").pod).created = Moment(created);
-        let plan = decided(&ledger, &facts, &mut Lost::default());
-        (plan.ledger.entries().get("next").map(|entry| entry.connections), plan.again)
-    };
-    let replaced = [("b", 3), ("c", 3), ("new", 1)];
-    assert_eq!(next_to(&replaced, 999).0, Some(3), "with what the room adds: 10 of 10");
-    let closing = [("a", 3), ("b", 2), ("c", 3), ("new", 1)];
-    assert_eq!(next_to(&closing, 999), (None, Some(Moment(1_029))), "1 fits, and a is about to give back its 3");
-    assert_eq!(next_to(&closing, 960).0, Some(1), "a takes its time");
+    let replaced = [("b", "1", 3), ("c", "1", 3), ("new", "2", 1)];
+    assert_eq!(next(&held(3, &replaced, 999)), Some(3), "with what the room adds: 10 of 10");
+    let closing = [("a", "1", 3), ("b", "1", 2), ("c", "1", 3), ("new", "2", 1)];
+    let (ledger, facts) = held(3, &closing, 999);
+    assert_eq!(decided(&ledger, &facts, &mut Lost::default()).again, Some(Moment(1_029)));
+    assert_eq!(next(&(ledger, facts)), None, "1 fits, and a is about to give back its 3");
+    assert_eq!(next(&held(3, &closing, 960)), Some(1), "a takes its time");
+    let starting = [("b", "1", 3), ("c", "1", 2), ("d", "1", 3), ("new", "2", 1)];
+    assert_eq!(next(&held(3, &starting, 999)), None, "1 fits, and one ends when the first is Ready");
+}
+
+#[test]
+fn whoever_had_less_for_another_reason_does_not_make_room_for_a_whole_share() {
+    let earlier = [("b", "1", 2), ("c", "1", 2), ("d", "1", 2), ("other", "1", 1)];
+    let (ledger, mut facts) = held(3, &earlier, 960);
+    facts.members.remove("other");
+    assert_eq!(
+        next(&(ledger, facts)),
+        Some(1),
+        "their share was smaller; with 3 nobody would see that the room is used"
+    );
+}
+
+#[test]
+fn a_small_pod_of_an_earlier_rollout_does_not_have_the_room_of_the_next() {
+    let (ledger, mut facts) = held(4, &[("b", "1", 3), ("c", "1", 3), ("d", "1", 2), ("e", "1", 1)], 999);
+    facts.claims[0].missing = 1;
+    assert_eq!(room(&facts, BUDGET, &ledger).used, Connections::ZERO);
+    facts.claims[0].replicas = Some(3);
+    assert_eq!(room(&facts, BUDGET, &ledger).used, Connections::new(1), "all replicas are there without it");
+}
+
+#[test]
+fn the_pod_whose_rollout_does_not_get_on_is_named_and_none_that_ends() {
+    let (ledger, mut facts) = held(3, &[("a", "1", 3), ("b", "1", 3), ("new", "2", 1), ("second", "2", 3)], 999);
+    facts.claims[0].is_stuck = true;
+    let stuck = |facts: &Facts| decided(&ledger, facts, &mut Lost::default()).stuck.map(|pod| pod.name.clone());
+    assert_eq!(stuck(&facts), None);
+    change(&mut facts, "a", |pod| pod.ready = false);
+    assert_eq!(stuck(&facts), None, "it ends");
+    change(&mut facts, "second", |pod| pod.ready = false);
+    assert_eq!(stuck(&facts).as_deref(), Some("second"));
 }
 
 #[test]
