@@ -4,13 +4,13 @@
 use dbbudget::budget::claim::Source;
 use dbbudget::budget::connections::Connections;
 use dbbudget::budget::ledger::ended::{Answer, PodSeen, Verdict, judge};
-use dbbudget::budget::ledger::lending::Borrower;
+use dbbudget::budget::ledger::lending::{Borrower, Says, Spec};
 use dbbudget::budget::ledger::{Bounds, Entry, Ledger, Moment, Phase, Uid};
 use stateright::{Model, Property};
 
 /// What the borrower holds, or may grant, is never more than its lender records.
 pub const RECORDED: &str = "the borrower has no more than is recorded";
-/// No write takes the lender's ledger above what there is.
+/// No grant takes the lender's ledger above what there is.
 pub const FITS: &str = "what is lent fits";
 /// What its spec wants, change by change.
 const WANTS: [u32; 3] = [2, 4, 2];
@@ -101,13 +101,16 @@ impl Sight {
 
     fn known(&self, mistake: Option<Mistake>) -> Borrower {
         let follows = self.borrower.1.bounds().generation >= bounds(self.spec, 0).generation;
-        let uses = || u32::try_from(most(&self.borrower.1).bounded()?).ok();
+        let number = |n: Connections| u32::try_from(n.bounded().expect("it is bounded")).expect("a few");
+        let ledger = if mistake == Some(Mistake::NotWaited) { &Ledger::default() } else { &self.borrower.1 };
         Borrower {
             name: "pool".into(),
-            uid: "u".into(),
-            generation: self.generation(mistake),
+            spec: Spec { uid: "u".into(), created: NOW, generation: self.generation(mistake) },
             wants: self.wants(),
-            uses: if mistake == Some(Mistake::NotWaited) { Some(0) } else { follows.then(uses).flatten() },
+            says: Says::Spec,
+            holds: number(ledger.held(Source::Allocatable)),
+            most: number(most(ledger)),
+            follows: follows || mistake == Some(Mistake::NotWaited),
             is_kept: true,
         }
     }
@@ -140,7 +143,6 @@ impl Both {
         if *next == known.1 || known.0 != stored.0 {
             return None;
         }
-        self.too_much |= is_lender && next.held(Source::Allocatable) > next.bound(Source::Allocatable);
         *stored = (stored.0 + 1, next.clone());
         *known = stored.clone();
         Some(())
@@ -153,10 +155,20 @@ impl Both {
         match event {
             Event::Lend(_) => {
                 let mut next = lender.clone();
-                next.lend(&sight.known(mistake), "shop", Some(1), NOW);
-                self.write(n, true, &next)
+                let known = sight.known(mistake);
+                next.lend(&known, "shop", (Some(1), Connections::ZERO), NOW);
+                let grants = next.lent() > lender.lent().max(known.holds.into());
+                let done = self.write(n, true, &next);
+                self.too_much |=
+                    done.is_some() && grants && next.held(Source::Allocatable) > next.bound(Source::Allocatable);
+                done
             }
-            Event::GrantOwn(_) => self.write(n, true, &granted(lender, 0, OF_LENDER, 1)?),
+            Event::GrantOwn(_) => {
+                let next = granted(lender, 0, OF_LENDER, 1)?;
+                let done = self.write(n, true, &next);
+                self.too_much |= done.is_some() && next.held(Source::Allocatable) > next.bound(Source::Allocatable);
+                done
+            }
             Event::Follow(_) => {
                 let mut next = borrower.clone();
                 next.rebound(sight.lends(mistake));
@@ -183,7 +195,7 @@ impl Model for Lending {
         let of = |n: u64| Ledger::stored(Phase::Leasing, bounds(0, n), [].into(), [].into());
         let (mut lender, borrower) = ((0, of(THERE_IS)), (0, of(WANTS[0].into())));
         let sight = Sight { spec: 0, lender: lender.clone(), borrower: borrower.clone() };
-        lender.1.lend(&sight.known(None), "shop", Some(1), NOW);
+        lender.1.lend(&sight.known(None), "shop", (Some(1), Connections::ZERO), NOW);
         let sight = Sight { lender: lender.clone(), ..sight };
         let controllers = [sight.clone(), sight];
         vec![Both { spec: 0, lender, borrower, ended: [false; 3], controllers, too_much: false }]

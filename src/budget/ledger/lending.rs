@@ -3,9 +3,10 @@
 //!
 //! | the borrower | the lender's entry | the borrower's bounds |
 //! |---|---|---|
-//! | is listed | a fact | what is recorded |
+//! | is listed | a fact: what it wants, or can open by its ledger | what is recorded |
 //! | wants more | a larger one, once it fits | grow after that |
 //! | wants less | a smaller one after that, once its pods hold less | shrink |
+//! | holds more than is recorded | a fact | |
 //! | is kept to nothing by its ledger | a fact | |
 //!
 //! Each change of the borrower's spec changes both ledgers, so that a write by whoever knows an older spec is refused.
@@ -19,16 +20,43 @@ use crate::budget::connections::Connections;
 pub struct Borrower {
     /// Its name.
     pub name: String,
-    /// UID of the budget.
-    pub uid: String,
-    /// Generation of its spec.
-    pub generation: i64,
+    /// What of it is known.
+    pub spec: Spec,
     /// What its clients may open on the server.
     pub wants: u32,
-    /// What they can open by its ledger; nothing: that has not followed the spec yet.
-    pub uses: Option<u32>,
+    /// Who says so.
+    pub says: Says,
+    /// What its pods hold by its ledger.
+    pub holds: u32,
+    /// What they can open by it.
+    pub most: u32,
+    /// Whether its ledger has followed the spec.
+    pub follows: bool,
     /// Whether its ledger keeps them to what is recorded.
     pub is_kept: bool,
+}
+
+/// A version of a borrower. Of two budgets of one name the one that was created later is newer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// UID of the budget.
+    pub uid: String,
+    /// When it was created.
+    pub created: Moment,
+    /// Generation of its spec.
+    pub generation: i64,
+}
+
+/// Who says what a borrower wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// Its spec: the same generation always wants the same.
+    Spec,
+    /// Its server, which may say something else at any time. Two controllers may have heard different answers, so that what
+    /// is recorded for a generation never becomes less.
+    Server,
+    /// Its spec, while its server has not answered.
+    Guess,
 }
 
 impl Borrower {
@@ -40,14 +68,33 @@ impl Borrower {
 
     /// The same number has the same key: an entry never changes.
     fn key(&self, connections: u32) -> Uid {
-        format!("budget/{}/{}/{}/{connections}", self.name, self.uid, self.generation).into()
+        let Spec { uid, created, generation } = &self.spec;
+        format!("budget/{}/{uid}/{}/{generation}/{connections}", self.name, created.0).into()
+    }
+
+    /// What it needs, where `has` is recorded, and whether for the spec that is known.
+    fn needs(&self, has: Option<u32>, is_this: bool) -> u32 {
+        let uses = has.filter(|_| !self.follows).map_or(self.most, |has| has.max(self.holds));
+        let wants = match (self.says, has) {
+            (Says::Guess, Some(has)) => has,
+            (Says::Server, Some(has)) if is_this => self.wants.max(has),
+            _ => self.wants,
+        };
+        wants.max(uses)
     }
 }
 
-/// The UID and the generation in the key of an entry.
-fn spec(key: &Uid) -> Option<(&str, i64)> {
-    let mut parts = key.split('/').skip(2);
-    Some((parts.next()?, parts.next()?.parse().ok()?))
+impl Spec {
+    /// The one in the key of an entry.
+    fn of(key: &Uid) -> Option<Self> {
+        let mut parts = key.split('/').skip(2);
+        let (uid, created) = (parts.next()?.to_owned(), Moment(parts.next()?.parse().ok()?));
+        Some(Self { uid, created, generation: parts.next()?.parse().ok()? })
+    }
+
+    fn is_newer_than(&self, other: &Self) -> bool {
+        if self.uid == other.uid { self.generation > other.generation } else { self.created > other.created }
+    }
 }
 
 fn recorded<'a>(lender: &'a Ledger, name: &str) -> Option<(&'a Uid, &'a Entry)> {
@@ -91,16 +138,22 @@ impl Ledger {
         }
     }
 
-    /// Brings what is recorded for a borrower in line with what it needs; more waits until it fits. `generation`: the
-    /// lender's, as whoever lends knows it; nothing: it may not grow now.
-    pub fn lend(&mut self, borrower: &Borrower, namespace: &str, generation: Option<i64>, now: Moment) {
+    /// Brings what is recorded for a borrower in line with what it needs; more waits until it fits beside what is `kept` for
+    /// pods. `generation`: the lender's, as whoever lends knows it; nothing: it may not grow now.
+    pub fn lend(
+        &mut self,
+        borrower: &Borrower,
+        namespace: &str,
+        (generation, kept): (Option<i64>, Connections),
+        now: Moment,
+    ) {
         let before = recorded(self, &borrower.name).map(|(key, entry)| (key.clone(), entry.connections));
-        let newer = |(uid, of): (&str, i64)| uid == borrower.uid && of > borrower.generation;
-        if before.as_ref().and_then(|(key, _)| spec(key)).is_some_and(newer) {
+        let spec = before.as_ref().and_then(|(key, _)| Spec::of(key));
+        if spec.as_ref().is_some_and(|spec| spec.is_newer_than(&borrower.spec)) {
             return; // whoever recorded that knew more
         }
-        let has = before.as_ref().map_or(0, |(_, connections)| *connections);
-        let needs = borrower.wants.max(borrower.uses.unwrap_or(has));
+        let has = before.as_ref().map(|(_, connections)| *connections);
+        let needs = borrower.needs(has, spec.as_ref() == Some(&borrower.spec));
         let entry = |connections| Entry {
             namespace: namespace.to_owned(),
             name: borrower.name.clone(),
@@ -113,10 +166,11 @@ impl Ledger {
         if let Some((before, _)) = &before {
             next.give_back(before);
         }
-        let grows = before.is_some() && needs > has && borrower.is_kept;
-        let mut grant = |generation| next.grant(borrower.key(needs), entry(needs), generation).is_ok();
-        if !(grows && generation.is_some_and(&mut grant)) {
-            let fact = if grows { has } else { needs };
+        let grows = has.filter(|has| needs > *has && borrower.is_kept);
+        let fits = next.held(Source::Allocatable) + needs.into() + kept <= next.bound(Source::Allocatable);
+        let mut grant = |generation| fits && next.grant(borrower.key(needs), entry(needs), generation).is_ok();
+        if !(grows.is_some() && generation.is_some_and(&mut grant)) {
+            let fact = grows.map_or(needs, |has| has.max(borrower.holds));
             next.enter(borrower.key(fact), entry(fact));
         }
         if next.entries.keys().ne(self.entries.keys()) {
@@ -128,8 +182,7 @@ impl Ledger {
     /// more than `before` while nothing is recorded for this spec. The lender is this ledger.
     #[must_use]
     pub fn lends(&self, name: &str, uid: &str, wants: Connections, bounds: Bounds, before: Bounds) -> Bounds {
-        let is_this =
-            |key: &Uid| spec(key).is_some_and(|(of, generation)| of == uid && generation >= bounds.generation);
+        let is_this = |key: &Uid| Spec::of(key).is_some_and(|of| of.uid == uid && of.generation >= bounds.generation);
         match recorded(self, name).filter(|(key, _)| is_this(key)) {
             Some((_, entry)) => {
                 let lacks = wants.less(entry.connections.into());
@@ -151,83 +204,4 @@ impl Bounds {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::budget::ledger::adoption::{Replica, adopt};
-
-    const NOW: Moment = Moment(1_000);
-
-    /// Of 10, nobody has any.
-    fn leasing() -> Ledger {
-        let mut ledger = Ledger::born(bounds(10));
-        let replica = Replica { confirmed: Some((1, Moment(0))), live: true };
-        ledger.begin(adopt(1, &[replica], 0, NOW, []).expect("everybody gates"));
-        ledger
-    }
-
-    const fn bounds(n: u64) -> Bounds {
-        Bounds { allocatable: Connections::new(n), reserve: Connections::ZERO, generation: 1 }
-    }
-
-    /// A pool's budget, of this generation, that wants so many and can use others.
-    fn pool(generation: i64, wants: u32, uses: Option<u32>) -> Borrower {
-        Borrower { name: "pool".into(), uid: "u".into(), generation, wants, uses, is_kept: true }
-    }
-
-    fn lent(ledger: &Ledger, borrower: &Borrower) -> Ledger {
-        let mut ledger = ledger.clone();
-        ledger.lend(borrower, "shop", Some(1), NOW);
-        ledger
-    }
-
-    fn keys(ledger: &Ledger) -> Vec<&str> {
-        let lent = ledger.entries().iter().filter(|(_, entry)| entry.origin == Origin::Budget);
-        lent.map(|(key, _)| &**key).collect()
-    }
-
-    #[test]
-    fn what_another_budget_has_is_a_fact_at_first_and_then_grows_only_where_it_fits() {
-        let ledger = lent(&leasing(), &pool(1, 6, None));
-        assert_eq!(keys(&ledger), ["budget/pool/u/1/6"]);
-        assert_eq!(keys(&lent(&ledger, &pool(2, 10, Some(6)))), ["budget/pool/u/2/10"]);
-        let refused = pool(2, 11, Some(6));
-        assert_eq!(keys(&lent(&ledger, &refused)), ["budget/pool/u/2/6"], "there are 10");
-        let mut unknown = ledger.clone();
-        unknown.lend(&pool(2, 7, Some(6)), "shop", None, NOW);
-        assert_eq!(keys(&unknown), ["budget/pool/u/2/6"], "nobody knows what there is");
-        assert_eq!(refused.lacks(&ledger), 5);
-    }
-
-    #[test]
-    fn it_shrinks_after_the_borrower_has() {
-        let ledger = lent(&leasing(), &pool(1, 6, None));
-        let asked = lent(&ledger, &pool(2, 4, None));
-        assert_eq!(keys(&asked), ["budget/pool/u/2/6"], "its ledger has not followed");
-        let held = lent(&asked, &pool(2, 4, Some(5)));
-        assert_eq!(keys(&held), ["budget/pool/u/2/5"], "its pods still hold 5");
-        assert_eq!(keys(&lent(&held, &pool(2, 4, Some(3)))), ["budget/pool/u/2/4"]);
-        assert_eq!(lent(&held, &pool(1, 4, Some(3))), held, "whoever knows an older spec changes nothing");
-    }
-
-    #[test]
-    fn who_is_kept_by_nobody_is_recorded_as_it_is_and_who_is_not_listed_is_not() {
-        let mut ledger = lent(&leasing(), &pool(1, 6, None));
-        let free = Borrower { is_kept: false, ..pool(2, 30, Some(0)) };
-        assert_eq!(lent(&ledger, &free).lent(), Connections::new(30));
-        ledger.lend_only(|name| name == "other");
-        assert!(keys(&ledger).is_empty());
-    }
-
-    #[test]
-    fn a_borrower_grants_what_is_recorded_for_its_spec_and_otherwise_no_more_than_before() {
-        let lender = lent(&leasing(), &pool(1, 6, None));
-        let (wanted, before) = (Bounds { generation: 2, ..bounds(8) }, bounds(5));
-        let lends = |lender: &Ledger| lender.lends("pool", "u", Connections::new(8), wanted, before).allocatable;
-        assert_eq!(lends(&lender), Connections::new(5), "nothing is recorded for it");
-        assert_eq!(lends(&lent(&lender, &pool(2, 8, Some(6)))), Connections::new(8));
-        let full = lent(&lent(&leasing(), &pool(1, 6, None)), &pool(2, 6, None));
-        assert_eq!(lends(&full), Connections::new(6), "2 of 8 are not recorded");
-        let another = lender.lends("pool", "another", Connections::new(8), bounds(8), Bounds::default());
-        assert_eq!(another.allocatable, Connections::ZERO, "another budget took the name");
-    }
-}
+mod tests;

@@ -70,7 +70,8 @@ pub struct SurgeRoom {
 
 impl SurgeRoom {
     /// What is kept of it for surging pods to come.
-    const fn kept(self) -> Connections {
+    #[must_use]
+    pub const fn kept(self) -> Connections {
         self.size.less(self.used)
     }
 }

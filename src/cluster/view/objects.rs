@@ -80,6 +80,13 @@ impl View {
         self.lowered.remove(name);
     }
 
+    /// Budgets of a namespace whose spec nobody can make sense of.
+    pub fn faulty<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Name> {
+        let here =
+            self.budgets.iter().filter(move |(name, stored)| name.namespace == namespace && !stored.faults.is_empty());
+        here.map(|(name, _)| name)
+    }
+
     pub(super) fn apply_claim(&mut self, item: ClaimItem) -> Concerned {
         let ClaimItem { name, version, budget, parsed, status } = item;
         let stored = self.claims.get(&name);

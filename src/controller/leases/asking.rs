@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims::Claim;
 use super::facts::{Facts, Member, number};
+use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
 use crate::budget::ledger::queue::{Asking, Rank, Surge, SurgeRoom};
 use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Uid};
@@ -186,28 +187,46 @@ fn fleets<'a>(facts: &'a Facts, budget: &str, ledger: &Ledger) -> BTreeMap<usize
     fleets
 }
 
-/// A ledger that holds, too, what another budget waits for, and what is about to be asked for again: the smallest of each
-/// pod that was lost and has no replacement yet (a `StatefulSet`'s, all of a `Recreate`). Whoever waits would take its
-/// place meanwhile.
+/// A ledger that holds, too, what is about to be asked for again: the smallest of each pod that was lost and has no
+/// replacement yet (a `StatefulSet`'s, all of a `Recreate`). Whoever waits would take its place meanwhile. And what another
+/// budget waits for, but for the room: a rollout may be what gives it back.
 #[must_use]
-pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost) -> Cow<'a, Ledger> {
+pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost, room: SurgeRoom) -> Cow<'a, Ledger> {
     if lost.0.is_empty() && facts.borrowers.is_empty() {
         return Cow::Borrowed(ledger);
     }
     let mut kept = ledger.clone();
+    for (key, entry) in places(facts, lost) {
+        kept.enter(key, entry);
+    }
     for borrower in &facts.borrowers {
-        let entry = Entry { connections: borrower.lacks(ledger), origin: Origin::Budget, ..Entry::default() };
+        let free = kept.bound(Source::Allocatable).less(kept.held(Source::Allocatable)).less(room.kept());
+        let connections = number(free.min(borrower.lacks(ledger).into()));
+        let entry = Entry { connections, origin: Origin::Budget, ..Entry::default() };
         kept.enter(format!("budget/{}", borrower.name).into(), entry);
     }
-    for (place, claim) in facts.claims.iter().enumerate() {
+    Cow::Owned(kept)
+}
+
+/// What no other budget is given: the room for surging pods, and places of pods that are created again.
+#[must_use]
+pub fn kept_for_pods(facts: &Facts, budget: &str, ledger: &Ledger, lost: &Lost) -> Connections {
+    if facts.borrowers.is_empty() {
+        return Connections::ZERO;
+    }
+    let places = places(facts, lost).filter(|(_, entry)| entry.source == Source::Allocatable);
+    room(facts, budget, ledger).kept() + places.map(|(_, entry)| entry.connections.into()).sum::<Connections>()
+}
+
+fn places<'a>(facts: &'a Facts, lost: &'a Lost) -> impl Iterator<Item = (Uid, Entry)> + 'a {
+    facts.claims.iter().enumerate().flat_map(|(place, claim)| {
         let pods = facts.members.values().filter(|m| m.claim == place && !m.pod.terminating()).count();
         let missing = claim.replicas.map_or(0, |replicas| (replicas as usize).saturating_sub(pods));
-        for (number, (_, least)) in lost.of(&claim.key).iter().take(missing).enumerate() {
+        lost.of(&claim.key).iter().take(missing).enumerate().map(|(number, (_, least))| {
             let entry = Entry { connections: *least, source: claim.source, ..Entry::default() };
-            kept.enter(format!("{}/{number}", claim.id).into(), entry);
-        }
-    }
-    Cow::Owned(kept)
+            (format!("{}/{number}", claim.id).into(), entry)
+        })
+    })
 }
 
 /// The room for surging pods, and what workloads hold of it: of the pods that they have entries for beyond their replicas,

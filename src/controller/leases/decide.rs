@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::asking::{Lost, TO_HAVE_ITS_SHARE, asking, in_room, room, with_places_kept};
+use super::asking::{Lost, TO_HAVE_ITS_SHARE, asking, in_room, kept_for_pods, room, with_places_kept};
 use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
 use super::lending::lend;
@@ -44,7 +44,8 @@ pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &m
     }
     ledger.expire(known.now);
     steps.enter(&mut ledger);
-    lend(&mut ledger, facts, !steps.is_unknown(), known.budget, known.now);
+    let kept = kept_for_pods(facts, known.budget, &ledger, lost);
+    lend(&mut ledger, facts, (!steps.is_unknown(), kept), known.budget, known.now);
     reserve(&mut ledger, facts.terms.as_ref(), !steps.is_unknown(), known.budget, known.now);
     let waiting = steps.grant(&mut ledger, lost);
     let has_room_for = steps.has_room_for(&ledger, lost);
@@ -171,7 +172,7 @@ impl Steps<'_> {
             asking.into_iter().partition(|one| self.known.hopeless.contains(&one.uid));
         let room = room(self.facts, self.known.budget, ledger);
         let mut waiting = Vec::new();
-        let kept = with_places_kept(self.facts, ledger, lost);
+        let kept = with_places_kept(self.facts, ledger, lost, room);
         for (asked, answer) in queue::answer(&kept, asking, room) {
             let Some(member) = self.facts.members.get(&asked.uid) else { continue };
             let why = match answer {
@@ -235,8 +236,9 @@ impl Steps<'_> {
             return BTreeSet::new();
         }
         let asking = self.asking(ledger, lost, &BTreeSet::new());
-        let kept = with_places_kept(self.facts, ledger, lost);
-        let answers = queue::answer(&kept, asking, room(self.facts, self.known.budget, ledger)).into_iter();
+        let room = room(self.facts, self.known.budget, ledger);
+        let kept = with_places_kept(self.facts, ledger, lost, room);
+        let answers = queue::answer(&kept, asking, room).into_iter();
         // What is computed anew in a moment is no promise.
         let is_known = |uid: &Uid| self.facts.members.get(uid).is_some_and(|m| self.share_comes(m).is_none());
         let granted = answers

@@ -36,6 +36,8 @@ pub struct Facts {
     pub namespaces: BTreeSet<String>,
     /// Budgets that it lists as outside.
     pub listed: BTreeSet<String>,
+    /// Whether all of these are known, or recorded.
+    pub knows_listed: bool,
     /// The same, as far as they are known.
     pub borrowers: Vec<Borrower>,
     /// Budgets that it lists or lends to, or that list it or lend to it.

@@ -35,6 +35,14 @@ pub struct Kept {
     pub not_yet: Option<NotYet>,
 }
 
+impl Kept {
+    /// Budgets that have something of it.
+    #[must_use]
+    pub fn borrowers(&self, budget: &Name) -> BTreeSet<Name> {
+        self.ledger.borrowers().map(|of| Name::new(&*budget.namespace, of)).collect()
+    }
+}
+
 /// A pod that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -57,6 +65,8 @@ pub struct Waiting {
 pub struct Ledgers {
     /// Nothing: there is none, as whoever looked found.
     all: RwLock<BTreeMap<Name, Option<Arc<Kept>>>>,
+    /// Those that were stored when this replica began; nothing: that has not been read.
+    stored: RwLock<Option<BTreeSet<Name>>>,
     stalls: Stalls,
     changed: mpsc::UnboundedSender<Name>,
 }
@@ -66,7 +76,10 @@ impl Ledgers {
     #[must_use]
     pub fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Name>) {
         let (changed, receiver) = mpsc::unbounded_channel();
-        (Arc::new(Self { all: RwLock::default(), stalls: Stalls::default(), changed }), receiver)
+        (
+            Arc::new(Self { all: RwLock::default(), stored: RwLock::default(), stalls: Stalls::default(), changed }),
+            receiver,
+        )
     }
 
     /// A budget's.
@@ -79,6 +92,18 @@ impl Ledgers {
     #[must_use]
     pub fn has_seen(&self, name: &Name) -> bool {
         self.read().contains_key(name)
+    }
+
+    /// Whether there may be one that nobody has looked at.
+    #[must_use]
+    pub fn may_be_there(&self, name: &Name) -> bool {
+        let stored = self.stored.read().unwrap_or_else(PoisonError::into_inner);
+        !self.has_seen(name) && stored.as_ref().is_none_or(|stored| stored.contains(name))
+    }
+
+    /// Takes the names of all that are stored.
+    pub fn begin(&self, stored: BTreeSet<Name>) {
+        *self.stored.write().unwrap_or_else(PoisonError::into_inner) = Some(stored);
     }
 
     /// Budgets of a namespace whose ledgers record something for another one.
@@ -133,6 +158,7 @@ impl Ledgers {
     pub fn clear(&self) {
         self.write().clear();
         self.stalls.clear();
+        *self.stored.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Name, Option<Arc<Kept>>>> {

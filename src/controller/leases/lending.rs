@@ -9,8 +9,8 @@ use crate::api::policy::Enforcement;
 use crate::assess::on_server;
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
-use crate::budget::ledger::lending::Borrower;
-use crate::budget::ledger::{Ledger, Moment};
+use crate::budget::ledger::lending::{Borrower, Says, Spec};
+use crate::budget::ledger::{Bounds, Ledger, Moment};
 use crate::cluster::view::View;
 
 /// Notes those that a budget lists as outside, and keeps it to what its lenders record. `ledger`: the budget's own.
@@ -22,38 +22,59 @@ pub fn meet(facts: &mut Facts, view: &View, ledgers: &Ledgers, name: &Name, ledg
     facts.borrowers.extend(budget.listed().filter_map(|of| borrower(view, ledgers, &here(of))));
     facts.kin.extend(budget.listed().map(here));
     let is_unknown = |of: &&str| !ledger.lends_to(of) && !facts.borrowers.iter().any(|borrower| borrower.name == **of);
-    if budget.listed().any(|of| is_unknown(&of)) || !(facts.listed.is_empty() || is_of_this_spec(facts)) {
+    facts.knows_listed = !budget.listed().any(|of| is_unknown(&of)) && is_of_this_spec(facts);
+    if !facts.listed.is_empty() && !facts.knows_listed {
         no_more_than_before(facts, ledger);
     }
     let lists = |lender: &Budget| lender.enforcement == Enforcement::Lease && lender.listed().any(|of| of == name.name);
     let lenders = view.snapshot().budgets().filter(|lender| lender.name.namespace == name.namespace && lists(lender));
     // One whose spec nobody can read lends on.
     let lenders = lenders.map(|lender| lender.name.clone()).chain(ledgers.lenders(name));
-    for lender in lenders.collect::<BTreeSet<_>>() {
-        if is_kept(budget) {
-            keep(facts, view, (&lender, ledgers), name, ledger);
+    let lenders: BTreeSet<Name> = lenders.collect();
+    if is_kept(budget) {
+        let wanted = facts.terms.as_ref().and_then(|terms| terms.bounds);
+        for lender in &lenders {
+            keep(facts, view, (lender, ledgers), (name, wanted), ledger);
         }
-        facts.kin.insert(lender);
+        if view.faulty(&name.namespace).any(|other| ledgers.may_be_there(other)) {
+            no_more_than_before(facts, ledger); // it may be a lender
+        }
     }
+    facts.kin.extend(lenders);
 }
 
 fn borrower(view: &View, ledgers: &Ledgers, name: &Name) -> Option<Borrower> {
     let (budget, uid) = (view.snapshot().budget(name)?, view.budget(name)?.version.uid.clone());
+    let spec = Spec { uid, created: Moment(budget.created), generation: budget.generation.unwrap_or(0) };
     let wants = number(on_server(name, view.snapshot())?);
-    let generation = budget.generation.unwrap_or(0);
-    let has_answered = match &budget.capacity {
-        Capacity::Known { .. } => true,
-        Capacity::Asked { .. } => view.snapshot().answers.contains_key(name),
-    };
-    let uses = || {
-        let kept = ledgers.of(name).filter(|kept| has_answered && kept.ledger.bounds().generation >= generation)?;
-        let all = |of: &dyn Fn(Source) -> Connections| of(Source::Allocatable) + of(Source::Reserve);
-        let most = all(&|source| kept.ledger.held(source)).max(all(&|source| kept.ledger.bound(source)));
-        Some(number(most + budget.numbers_outside() + beyond_clients(budget)))
+    let says = match &budget.capacity {
+        Capacity::Known { .. } => Says::Spec,
+        Capacity::Asked { .. } if view.snapshot().answers.contains_key(name) => Says::Server,
+        Capacity::Asked { .. } => Says::Guess,
     };
     let is_kept = is_kept(budget);
-    let uses = if is_kept { uses() } else { Some(0) };
-    Some(Borrower { name: name.name.clone(), uid, generation, wants, uses, is_kept })
+    if !is_kept {
+        let (name, holds, most, follows) = (name.name.clone(), 0, 0, true);
+        return Some(Borrower { name, spec, wants, says, holds, most, follows, is_kept });
+    }
+    if !ledgers.has_seen(name) {
+        return None; // nobody knows what its pods hold
+    }
+    let ledger = ledgers.of(name).map(|kept| kept.ledger.clone()).unwrap_or_default();
+    let all = |of: &dyn Fn(Source) -> Connections| of(Source::Allocatable) + of(Source::Reserve);
+    let held = all(&|source| ledger.held(source));
+    let most = held.max(all(&|source| ledger.bound(source))) + budget.numbers_outside() + beyond_clients(budget);
+    let follows = says != Says::Guess && ledger.bounds().generation >= spec.generation;
+    Some(Borrower {
+        name: name.name.clone(),
+        spec,
+        wants,
+        says,
+        holds: number(held),
+        most: number(most),
+        follows,
+        is_kept,
+    })
 }
 
 /// Whether a budget's clients are kept to what its ledger grants, and open no more on the server than there are of them.
@@ -81,26 +102,45 @@ fn no_more_than_before(facts: &mut Facts, ledger: &Ledger) {
     }
 }
 
-fn keep(facts: &mut Facts, view: &View, (lender, ledgers): (&Name, &Ledgers), name: &Name, ledger: &Ledger) {
+/// Keeps a budget to what one lender records of the bounds that its own numbers come to.
+fn keep(
+    facts: &mut Facts,
+    view: &View,
+    (lender, ledgers): (&Name, &Ledgers),
+    (name, wanted): (&Name, Option<Bounds>),
+    ledger: &Ledger,
+) {
     let kept = ledgers.of(lender);
     let is_known = view.budget(lender).and_then(|lender| lender.status.as_ref()).is_some_and(|s| s.capacity.is_some());
     if kept.is_none() && ledgers.has_seen(lender) && !is_known {
         return; // it has no ledger, and nobody knows what it has to give: it grants nothing, and keeps nobody
     }
-    let wants = on_server(name, view.snapshot()).filter(|_| is_of_this_spec(facts));
-    let (Some(wants), Some(bounds)) = (wants, facts.terms.as_mut().and_then(|terms| terms.bounds.as_mut())) else {
+    let wants =
+        on_server(name, view.snapshot()).filter(|wants| is_of_this_spec(facts) && is_published(view, name, *wants));
+    let bounds = facts.terms.as_mut().and_then(|terms| terms.bounds.as_mut());
+    let (Some(wants), Some(wanted), Some(bounds)) = (wants, wanted, bounds) else {
         return no_more_than_before(facts, ledger);
     };
     let lender = kept.map(|kept| kept.ledger.clone()).unwrap_or_default();
-    *bounds = lender.lends(&name.name, &facts.uid, wants, *bounds, ledger.bounds());
+    *bounds = bounds.at_most(lender.lends(&name.name, &facts.uid, wants, wanted, ledger.bounds()));
 }
 
-/// Brings what is recorded of other budgets in line with what they need. `is_known`: what there is.
-pub fn lend(ledger: &mut Ledger, facts: &Facts, is_known: bool, budget: &str, now: Moment) {
-    ledger.lend_only(|name| facts.terms.is_some() && facts.listed.contains(name));
-    let Some(terms) = &facts.terms else { return };
+/// Whether the numbers in the status follow from what the server said last.
+fn is_published(view: &View, name: &Name, wants: Connections) -> bool {
+    let is_asked = view.snapshot().budget(name).is_some_and(|b| matches!(b.capacity, Capacity::Asked { .. }));
+    let capacity = view.budget(name).and_then(|stored| stored.status.as_ref()?.capacity.as_ref());
+    !is_asked || capacity.is_some_and(|capacity| u64::try_from(capacity.hard).ok() == wants.bounded())
+}
+
+/// Brings what is recorded of other budgets in line with what they need. `is_known`: what there is. `kept`: for pods.
+pub fn lend(ledger: &mut Ledger, facts: &Facts, (is_known, kept): (bool, Connections), budget: &str, now: Moment) {
+    let Some(terms) = &facts.terms else { return ledger.lend_only(|_| false) };
+    // What is recorded goes with a spec that no longer lists it, and not before all of that spec is known.
+    if facts.knows_listed && terms.generation >= ledger.bounds().generation {
+        ledger.lend_only(|name| facts.listed.contains(name));
+    }
     let namespace = budget.split('/').next().unwrap_or_default();
     for borrower in &facts.borrowers {
-        ledger.lend(borrower, namespace, is_known.then_some(terms.generation), now);
+        ledger.lend(borrower, namespace, (is_known.then_some(terms.generation), kept), now);
     }
 }

@@ -204,6 +204,7 @@ impl Leases {
         match found {
             Ok((stored, forgotten)) => {
                 self.begin_at = None;
+                self.context.ledgers.begin(stored.iter().cloned().collect());
                 self.look_at(stored.into_iter().chain(forgotten).collect());
             }
             Err(error) => {
@@ -251,6 +252,9 @@ impl Leases {
                 if failure.kind().is_some() {
                     tracing::warn!(budget = %name, "{failure}");
                 }
+                // They count with its ledger, whether or not anybody understands its spec.
+                let borrowers = self.context.ledgers.of(name).map(|kept| kept.borrowers(name)).unwrap_or_default();
+                self.queue.add(borrowers, now);
                 let Some(first) = failure.retry() else { return self.queue.done(name, now) };
                 let in_a_row = self.queue.failed(name, first, now);
                 if failure.needs_help() || failure.kind().is_some() && in_a_row >= OUTAGE {

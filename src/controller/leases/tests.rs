@@ -19,6 +19,7 @@ use crate::cluster::view::pods::{Crash, Gate, Pod};
 use crate::pod::pinned::Pinned;
 use crate::workload::Key;
 
+mod lending;
 mod rollouts;
 
 const BUDGET: &str = "shop/rds";
