@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims::Claim;
 use super::facts::{Facts, Member, number};
+use super::reserving::lacks;
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
 use crate::budget::ledger::queue::{Asking, Rank, Surge, SurgeRoom};
@@ -189,21 +190,29 @@ fn fleets<'a>(facts: &'a Facts, budget: &str, ledger: &Ledger) -> BTreeMap<usize
 
 /// A ledger that holds, too, what is about to be asked for again: the smallest of each pod that was lost and has no
 /// replacement yet (a `StatefulSet`'s, all of a `Recreate`). Whoever waits would take its place meanwhile. And what another
-/// budget waits for, but for the room: a rollout may be what gives it back.
+/// budget or people wait for, but for the room: a rollout may be what gives it back.
 #[must_use]
-pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost, room: SurgeRoom) -> Cow<'a, Ledger> {
-    if lost.0.is_empty() && facts.borrowers.is_empty() {
+pub fn with_places_kept<'a>(
+    facts: &Facts,
+    ledger: &'a Ledger,
+    lost: &Lost,
+    room: SurgeRoom,
+    now: Moment,
+) -> Cow<'a, Ledger> {
+    let people = lacks(ledger, facts.terms.as_ref(), now);
+    if lost.0.is_empty() && facts.borrowers.is_empty() && people == Connections::ZERO {
         return Cow::Borrowed(ledger);
     }
     let mut kept = ledger.clone();
     for (key, entry) in places(facts, lost) {
         kept.enter(key, entry);
     }
-    for borrower in &facts.borrowers {
+    let others =
+        facts.borrowers.iter().map(|borrower| (format!("budget/{}", borrower.name), borrower.lacks(ledger).into()));
+    for (key, lacks) in others.chain([("people".to_owned(), people)]) {
         let free = kept.bound(Source::Allocatable).less(kept.held(Source::Allocatable)).less(room.kept());
-        let connections = number(free.min(borrower.lacks(ledger).into()));
-        let entry = Entry { connections, origin: Origin::Budget, ..Entry::default() };
-        kept.enter(format!("budget/{}", borrower.name).into(), entry);
+        let entry = Entry { connections: number(free.min(lacks)), origin: Origin::Budget, ..Entry::default() };
+        kept.enter(key.into(), entry);
     }
     Cow::Owned(kept)
 }
