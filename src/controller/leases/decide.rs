@@ -173,7 +173,7 @@ impl Steps<'_> {
             asking.into_iter().partition(|one| self.known.hopeless.contains(&one.uid));
         let room = room(self.facts, self.known.budget, ledger);
         let mut waiting = Vec::new();
-        let kept = with_places_kept(self.facts, ledger, lost, room, self.known.now);
+        let kept = with_places_kept(self.facts, ledger, lost, room);
         for (asked, answer) in queue::answer(&kept, asking, room) {
             let Some(member) = self.facts.members.get(&asked.uid) else { continue };
             let why = match answer {
@@ -238,7 +238,7 @@ impl Steps<'_> {
         }
         let asking = self.asking(ledger, lost, &BTreeSet::new());
         let room = room(self.facts, self.known.budget, ledger);
-        let kept = with_places_kept(self.facts, ledger, lost, room, self.known.now);
+        let kept = with_places_kept(self.facts, ledger, lost, room);
         let answers = queue::answer(&kept, asking, room).into_iter();
         // What is computed anew in a moment is no promise.
         let is_known = |uid: &Uid| self.facts.members.get(uid).is_some_and(|m| self.share_comes(m).is_none());

@@ -96,9 +96,19 @@ fn what_people_wait_for_is_not_taken_piece_by_piece_and_the_room_stays() {
     assert!(!decided(&ledger, &facts, &mut Lost::default()).ledger.knows("more"), "it waits behind them");
     facts.terms.as_mut().expect("it leases").reserved = vec![asked(1)];
     assert!(!decided(&ledger, &facts, &mut Lost::default()).ledger.knows("more"), "3 are free, and 1 is the room");
+    facts.terms.as_mut().expect("it leases").reserved = vec![asked(50)];
+    assert!(
+        decided(&ledger, &facts, &mut Lost::default()).ledger.knows("more"),
+        "what never fits keeps nobody waiting"
+    );
     let (ledger, mut facts) = rollout(3, &["a", "b", "c"], &[("new", "2")]); // 9 of 10
     facts.terms.as_mut().expect("it leases").reserved = vec![asked(5)];
-    assert!(decided(&ledger, &facts, &mut Lost::default()).ledger.knows("new"));
+    assert!(decided(&ledger, &facts, &mut Lost::default()).ledger.knows("new"), "the room is not for them");
+    let (ledger, mut facts) = rollout(3, &["a", "b"], &[("again", "1")]);
+    facts.terms.as_mut().expect("it leases").reserved = vec![asked(5)];
+    let mut lost = Lost::default();
+    lost.note(&key(), NOW, 1);
+    assert!(decided(&ledger, &facts, &mut lost).ledger.knows("again"), "whoever is replaced comes first");
 }
 
 #[test]
