@@ -7,7 +7,6 @@
 //! | [`claims`] | which workloads draw from the budget? |
 //! | [`strays`] | who waits though nothing rules him? |
 //! | [`asking`] | who asks, and with which rank? |
-//! | [`surging`] | which of them surge, and who has the room for that? |
 //! | [`decide`], [`plan`] | what becomes of the ledger, and of those who wait? |
 //! | [`lending`] | what do other budgets draw from it, or it from others? |
 //! | [`reserving`] | what do people keep for a while? |
@@ -40,7 +39,6 @@ pub mod reserving;
 pub mod shown;
 pub mod stalls;
 pub mod strays;
-pub mod surging;
 pub mod telling;
 pub mod urgent;
 pub mod writing;
@@ -232,9 +230,6 @@ impl Leases {
         match outcome {
             Ok(Outcome { execute, others, again, wrote }) => {
                 self.context.ledgers.stall(name, Unwritten::Ledger, None);
-                if execute.is_empty() {
-                    self.context.ledgers.stall(name, Unwritten::Pods, None); // nobody is to be let go any more
-                }
                 for pod in execute {
                     self.executor.execute(&self.context.ledgers, name, pod);
                 }
