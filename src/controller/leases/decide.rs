@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::asking::{Lost, TO_HAVE_ITS_SHARE, asking, in_room, kept_for_pods, room, with_places_kept};
+use super::asking::{Lost, TO_HAVE_ITS_SHARE, asking, kept_for_pods, with_places_kept};
 use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
 use super::lending::lend;
 use super::plan::{Known, Plan};
 use super::reserving::reserve;
+use super::surging::{in_room, room};
 use super::urgent::Urgent;
 use crate::budget::connections::Connections;
 use crate::budget::ledger::ended::{NodeSeen, Verdict};

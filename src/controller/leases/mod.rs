@@ -7,6 +7,7 @@
 //! | [`claims`] | which workloads draw from the budget? |
 //! | [`strays`] | who waits though nothing rules him? |
 //! | [`asking`] | who asks, and with which rank? |
+//! | [`surging`] | which of them surge, and who has the room for that? |
 //! | [`decide`], [`plan`] | what becomes of the ledger, and of those who wait? |
 //! | [`lending`] | what do other budgets draw from it, or it from others? |
 //! | [`reserving`] | what do people keep for a while? |
@@ -39,6 +40,7 @@ pub mod reserving;
 pub mod shown;
 pub mod stalls;
 pub mod strays;
+pub mod surging;
 pub mod telling;
 pub mod urgent;
 pub mod writing;

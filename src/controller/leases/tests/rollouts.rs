@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::{BUDGET, NOW, Pod, claim, decided, key, pod, rollout};
 use crate::budget::connections::Connections;
 use crate::budget::ledger::{Entry, Ledger, Moment};
-use crate::controller::leases::asking::{Lost, room};
+use crate::controller::leases::asking::Lost;
 use crate::controller::leases::claims::Claim;
 use crate::controller::leases::facts::{Facts, Member};
+use crate::controller::leases::surging::room;
 use crate::workload::Key;
 
 #[test]
