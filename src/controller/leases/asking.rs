@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::claims::Claim;
 use super::facts::{Facts, Member, number};
+use super::reserving::lacks;
 use super::surging::{Manner, Surging, room};
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
-use crate::budget::ledger::queue::{Asking, Rank, SurgeRoom};
+use crate::budget::ledger::queue::{Asking, Rank, Surge, SurgeRoom};
 use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Uid};
 use crate::workload::Key;
 
@@ -43,6 +45,9 @@ impl Lost {
         self.0.get(workload).map_or(&[], Vec::as_slice)
     }
 }
+
+/// Stands in the queue for what people wait for.
+pub const PEOPLE: &str = "people";
 
 /// A replacement waits this long for its share before it takes less: what others give back in a rollout comes in seconds.
 pub const TO_HAVE_ITS_SHARE: u32 = 30;
@@ -86,12 +91,27 @@ pub fn asking(
             elsewhere: elsewhere.contains(uid),
         })
     });
-    asking.collect()
+    asking.chain(people(facts, ledger, now)).collect()
+}
+
+/// What people wait for comes after pods that are replaced, and before all that are new. It has no pod.
+fn people(facts: &Facts, ledger: &Ledger, now: Moment) -> Option<Asking> {
+    let lacks = number(lacks(ledger, facts.terms.as_ref(), now));
+    (lacks > 0).then(|| Asking {
+        uid: PEOPLE.into(),
+        source: Source::Allocatable,
+        share: lacks,
+        least: lacks,
+        rank: Rank { replaces: false, priority: i32::MAX, newest: true, since: Moment(0) },
+        surge: Surge::No,
+        patient: false,
+        elsewhere: false,
+    })
 }
 
 /// A ledger that holds, too, what is about to be asked for again: the smallest of each pod that was lost and has no
 /// replacement yet (a `StatefulSet`'s, all of a `Recreate`). Whoever waits would take its place meanwhile. And what another
-/// budget waits for, but for the room: a rollout may be what gives it back.
+/// budget waits for, but for the room, as a rollout may be what gives it back, and for what replacements need.
 #[must_use]
 pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost, room: SurgeRoom) -> Cow<'a, Ledger> {
     if lost.0.is_empty() && facts.borrowers.is_empty() {
@@ -101,8 +121,9 @@ pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost, room
     for (key, entry) in places(facts, lost) {
         kept.enter(key, entry);
     }
+    let of_pods = room.kept() + replacing(facts, lost);
     for borrower in &facts.borrowers {
-        let free = kept.bound(Source::Allocatable).less(kept.held(Source::Allocatable)).less(room.kept());
+        let free = kept.bound(Source::Allocatable).less(kept.held(Source::Allocatable)).less(of_pods);
         let connections = number(free.min(borrower.lacks(ledger).into()));
         let entry = Entry { connections, origin: Origin::Budget, ..Entry::default() };
         kept.enter(format!("budget/{}", borrower.name).into(), entry);
@@ -110,21 +131,36 @@ pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost, room
     Cow::Owned(kept)
 }
 
-/// What no other budget is given: the room for surging pods, and places of pods that are created again.
+/// What no other budget is given: the room for surging pods, and the smallest of each pod that was lost.
 #[must_use]
 pub fn kept_for_pods(facts: &Facts, budget: &str, ledger: &Ledger, lost: &Lost) -> Connections {
     if facts.borrowers.is_empty() {
         return Connections::ZERO;
     }
     let places = places(facts, lost).filter(|(_, entry)| entry.source == Source::Allocatable);
-    room(facts, budget, ledger).kept() + places.map(|(_, entry)| entry.connections.into()).sum::<Connections>()
+    let places = places.map(|(_, entry)| entry.connections.into()).sum::<Connections>();
+    room(facts, budget, ledger).kept() + places + replacing(facts, lost)
+}
+
+/// The smallest of replacements that wait already.
+fn replacing(facts: &Facts, lost: &Lost) -> Connections {
+    let of_claim = facts.claims.iter().enumerate().map(|(place, claim)| {
+        let waiting = facts.members.values().filter(|m| m.claim == place && m.waits && !m.pod.terminating()).count();
+        let lost = lost.of(&claim.key).iter().filter(|_| claim.source == Source::Allocatable);
+        lost.skip(missing(facts, place, claim)).take(waiting).map(|(_, least)| Connections::from(*least)).sum()
+    });
+    of_claim.sum()
+}
+
+fn missing(facts: &Facts, place: usize, claim: &Claim) -> usize {
+    let pods = facts.members.values().filter(|m| m.claim == place && !m.pod.terminating()).count();
+    claim.replicas.map_or(0, |replicas| (replicas as usize).saturating_sub(pods))
 }
 
 fn places<'a>(facts: &'a Facts, lost: &'a Lost) -> impl Iterator<Item = (Uid, Entry)> + 'a {
     facts.claims.iter().enumerate().flat_map(|(place, claim)| {
-        let pods = facts.members.values().filter(|m| m.claim == place && !m.pod.terminating()).count();
-        let missing = claim.replicas.map_or(0, |replicas| (replicas as usize).saturating_sub(pods));
-        lost.of(&claim.key).iter().take(missing).enumerate().map(|(number, (_, least))| {
+        let lost = lost.of(&claim.key).iter().take(missing(facts, place, claim));
+        lost.enumerate().map(|(number, (_, least))| {
             let entry = Entry { connections: *least, source: claim.source, ..Entry::default() };
             (format!("{}/{number}", claim.id).into(), entry)
         })

@@ -232,6 +232,9 @@ impl Leases {
         match outcome {
             Ok(Outcome { execute, others, again, wrote }) => {
                 self.context.ledgers.stall(name, Unwritten::Ledger, None);
+                if execute.is_empty() {
+                    self.context.ledgers.stall(name, Unwritten::Pods, None); // whoever could not be let go is gone
+                }
                 for pod in execute {
                     self.executor.execute(&self.context.ledgers, name, pod);
                 }

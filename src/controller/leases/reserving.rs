@@ -2,6 +2,7 @@
 
 use super::facts::Terms;
 use crate::api::reserved::Reservation;
+use crate::budget::connections::Connections;
 use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Uid};
 
 /// Brings what is kept in line with what is asked for. What does not fit now is asked for again at the next look.
@@ -41,6 +42,19 @@ pub fn reserve(ledger: &mut Ledger, terms: Option<&Terms>, is_known: bool, budge
     }
 }
 
+/// What people wait for. Whoever comes later would take it as it comes free, piece by piece.
+#[must_use]
+pub fn lacks(ledger: &Ledger, terms: Option<&Terms>, now: Moment) -> Connections {
+    let asked = terms.map_or(&[][..], |terms| &terms.reserved).iter();
+    let pending = asked.filter(|one| end(one) > now && !ledger.knows(&one.key()));
+    let lack = |one: &Reservation| {
+        let has = kept(ledger).into_iter().filter(|(_, name)| *name == one.name);
+        let has = has.filter_map(|(key, _)| ledger.entries().get(&key)).map(|entry| entry.connections.into());
+        Connections::from(one.connections).less(has.sum())
+    };
+    pending.map(lack).sum()
+}
+
 /// Keys and names of what is kept.
 fn kept(ledger: &Ledger) -> Vec<(Uid, String)> {
     let reserved = ledger.entries().iter().filter(|(_, entry)| entry.origin == Origin::Reserved);
@@ -58,7 +72,6 @@ mod tests {
 
     use super::*;
     use crate::budget::claim::Source;
-    use crate::budget::connections::Connections;
     use crate::budget::ledger::adoption::{Replica, adopt};
     use crate::budget::ledger::{Bounds, Phase};
 
@@ -112,6 +125,16 @@ mod tests {
         assert_eq!(looked(kept.clone(), &[psql(5, 3_000)], NOW), kept, "the smaller one stays meanwhile");
         let more = looked(kept, &[psql(4, 3_000)], NOW);
         assert_eq!(reserved(&more), [(4, Some(Moment(3_000)))], "it takes the place of the smaller one");
+    }
+
+    #[test]
+    fn what_is_waited_for_is_known() {
+        let lacks = |ledger: &Ledger, asked: &[Reservation]| lacks(ledger, Some(&terms(asked)), NOW);
+        assert_eq!(lacks(&leasing(), &[psql(5, 2_000)]), Connections::new(5));
+        assert_eq!(lacks(&leasing(), &[psql(5, 1_000)]), Connections::ZERO, "its end has come");
+        let kept = looked(leasing(), &[psql(3, 2_000)], NOW);
+        assert_eq!(lacks(&kept, &[psql(3, 2_000)]), Connections::ZERO);
+        assert_eq!(lacks(&kept, &[psql(5, 3_000)]), Connections::new(2), "beside the smaller one");
     }
 
     #[test]

@@ -169,6 +169,28 @@ fn the_room_for_rollouts_is_not_lent() {
 }
 
 #[test]
+fn whoever_replaces_a_lost_pod_comes_before_a_raise() {
+    let (lender, mut facts) = super::rollout(3, &["a", "b"], &[("again", "1")]); // 6, where 9 were
+    let mut cluster = Cluster::new();
+    cluster.budget("pool", 2, 5, &[]);
+    cluster.budget("rds", 1, 12, &["pool"]);
+    cluster.keep("pool", ledger(5, 2, &[]));
+    let mut before = lender;
+    before.rebound(bounds(12, 1));
+    let entry = Entry { name: "pool".into(), connections: 2, origin: Origin::Budget, ..Entry::default() };
+    before.enter("budget/pool/pool/0/1/2".into(), entry);
+    facts.borrowers = cluster.facts("rds", &before).borrowers;
+    facts.listed.insert("pool".into());
+    facts.terms.as_mut().expect("it leases").bounds = Some(bounds(12, 1));
+    let decided = |lost: &mut super::Lost| super::decided(&before, &facts, lost).ledger;
+    assert_eq!(decided(&mut super::Lost::default()).lent(), Connections::new(5), "nobody was lost: 6 + 5 and the room");
+    let mut lost = super::Lost::default();
+    lost.note(&super::key(), NOW, 1);
+    let ledger = decided(&mut lost);
+    assert_eq!((ledger.lent(), ledger.entries()["again"].connections), (Connections::new(2), 1));
+}
+
+#[test]
 fn what_a_server_says_counts_when_it_is_published() {
     let mut cluster = Cluster::new();
     cluster.add("pool", 1, &json!({"postgres": {"secretKeyRef": {"name": "db", "key": "url"}, "expected": 8}}), &[], 8);
