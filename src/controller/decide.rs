@@ -54,7 +54,8 @@ pub struct Decision {
 pub fn decide(view: &View, name: &Name, waiting: &[String], mode: Mode, now: Timestamp) -> Decision {
     let claims = |outcome: Outcome| claims::updates(view, name, &outcome, now);
     let Some(stored) = view.budget(name) else {
-        let (scaling, again) = scaling::restore(view, name, mode.refused, now);
+        let (scaling, again) =
+            if mode.injects { scaling::restore(view, name, mode.refused, now) } else { (Vec::new(), None) };
         return Decision { claims: claims(Outcome::Missing), scaling, again, ..Decision::default() };
     };
     let Some(budget) = view.snapshot().budget(name) else {

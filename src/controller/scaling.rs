@@ -105,8 +105,10 @@ pub fn restore(
 ) -> (Vec<Change>, Option<Timestamp>) {
     let why_not = |record: &Scaled| refused.and_then(|refused| refused.get(&(key_of(record), record.field)));
     let lowered = view.lowered_before(name);
-    let again = lowered.iter().any(|record| matches!(why_not(record), Some(Refusal::Refused(_))));
-    let due = lowered.iter().filter(|record| why_not(record).is_none() && lowered_by(view, name, record).is_none());
+    let is_lower_elsewhere = |record: &Scaled| lowered_by(view, name, record).is_some();
+    let waits = |record: &Scaled| matches!(why_not(record), Some(Refusal::Refused(_))) || is_lower_elsewhere(record);
+    let again = lowered.iter().any(waits);
+    let due = lowered.iter().filter(|record| why_not(record).is_none() && !is_lower_elsewhere(record));
     (due.map(back).collect(), again.then(|| now + TRY_AGAIN))
 }
 

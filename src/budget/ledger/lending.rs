@@ -55,14 +55,19 @@ pub enum Says {
     /// Its server, which may say something else at any time. Two controllers may have heard different answers, so that what
     /// is recorded for a generation never becomes less.
     Server,
-    /// Its spec, while its server has not answered.
+    /// Its spec, as its server does not answer; it may do so later, and say less.
     Guess,
+    /// Its spec, while its server has not been asked.
+    Nobody,
 }
 
 impl Borrower {
     /// What the lender has yet to record.
     #[must_use]
     pub fn lacks(&self, lender: &Ledger) -> u32 {
+        if self.says == Says::Nobody {
+            return 0;
+        }
         recorded(lender, &self.name).map_or(0, |(_, entry)| self.wants.saturating_sub(entry.connections))
     }
 
@@ -76,7 +81,8 @@ impl Borrower {
     fn needs(&self, has: Option<u32>, is_this: bool) -> u32 {
         let uses = has.filter(|_| !self.follows).map_or(self.most, |has| has.max(self.holds));
         let wants = match (self.says, has) {
-            (Says::Guess, Some(has)) => has,
+            (Says::Nobody, Some(has)) => has,
+            (Says::Guess, Some(has)) => self.wants.max(has),
             (Says::Server, Some(has)) if is_this => self.wants.max(has),
             _ => self.wants,
         };
@@ -87,9 +93,10 @@ impl Borrower {
 impl Spec {
     /// The one in the key of an entry.
     fn of(key: &Uid) -> Option<Self> {
-        let mut parts = key.split('/').skip(2);
-        let (uid, created) = (parts.next()?.to_owned(), Moment(parts.next()?.parse().ok()?));
-        Some(Self { uid, created, generation: parts.next()?.parse().ok()? })
+        let parts: Vec<&str> = key.split('/').collect();
+        let [_, _, uid, created, generation, _] = parts[..] else { return None };
+        let created = Moment(created.parse().ok()?);
+        Some(Self { uid: uid.to_owned(), created, generation: generation.parse().ok()? })
     }
 
     fn is_newer_than(&self, other: &Self) -> bool {
@@ -182,15 +189,12 @@ impl Ledger {
     /// more than `before` while nothing is recorded for this spec. The lender is this ledger.
     #[must_use]
     pub fn lends(&self, name: &str, uid: &str, wants: Connections, bounds: Bounds, before: Bounds) -> Bounds {
-        let is_this = |key: &Uid| Spec::of(key).is_some_and(|of| of.uid == uid && of.generation >= bounds.generation);
-        match recorded(self, name).filter(|(key, _)| is_this(key)) {
-            Some((_, entry)) => {
-                let lacks = wants.less(entry.connections.into());
-                let reserve = bounds.reserve.less(lacks.less(bounds.allocatable));
-                Bounds { allocatable: bounds.allocatable.less(lacks), reserve, ..bounds }
-            }
-            None => bounds.at_most(before),
-        }
+        let recorded = recorded(self, name).and_then(|(key, entry)| Some((Spec::of(key)?, entry)));
+        let Some((spec, entry)) = recorded.filter(|(spec, _)| spec.uid == uid) else { return bounds.at_most(before) };
+        let lacks = wants.less(entry.connections.into());
+        let reserve = bounds.reserve.less(lacks.less(bounds.allocatable));
+        let lent = Bounds { allocatable: bounds.allocatable.less(lacks), reserve, ..bounds };
+        if spec.generation >= bounds.generation { lent } else { lent.at_most(before) }
     }
 }
 

@@ -50,15 +50,13 @@ impl Executor {
             let written = this.writer.ungate(&pod, gate, &values).await;
             this.metrics.written("pod", written.as_ref().map_or_else(WriteError::kind, |()| "ok"));
             match written {
-                Ok(()) => {
-                    this.sent().insert(pod.uid.clone(), Some(Instant::now()));
-                    ledgers.stall(&budget, Unwritten::Pods, None);
-                }
+                Ok(()) => drop(this.sent().insert(pod.uid.clone(), Some(Instant::now()))),
                 Err(error) => {
                     tracing::debug!(pod = %pod.name, "{error}");
-                    if error.needs_help() {
-                        tracing::warn!("{error}");
-                        ledgers.stall(&budget, Unwritten::Pods, Some(error.to_string()));
+                    // Any other refusal may be that of a pod which somebody else has let go, or which took another's name.
+                    if let WriteError::Forbidden(sentence) = &error {
+                        tracing::warn!("{sentence}");
+                        ledgers.stall(&budget, Unwritten::Pods, Some(sentence.clone()));
                     }
                     this.sent().remove(&pod.uid);
                     let _ = this.failed.send(budget); // nobody receives any more: this is stopping

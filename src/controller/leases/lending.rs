@@ -41,6 +41,11 @@ pub fn meet(facts: &mut Facts, view: &View, ledgers: &Ledgers, name: &Name, ledg
         }
     }
     facts.kin.extend(lenders);
+    if let (false, Some(terms)) = (facts.listed.is_empty() || facts.knows_listed, &mut facts.terms)
+        && let Some(bounds) = &mut terms.bounds
+    {
+        bounds.generation = terms.generation; // whoever knows an older spec drops nothing of what this one lists
+    }
 }
 
 fn borrower(view: &View, ledgers: &Ledgers, name: &Name) -> Option<Borrower> {
@@ -50,6 +55,7 @@ fn borrower(view: &View, ledgers: &Ledgers, name: &Name) -> Option<Borrower> {
     let says = match &budget.capacity {
         Capacity::Known { .. } => Says::Spec,
         Capacity::Asked { .. } if view.snapshot().answers.contains_key(name) => Says::Server,
+        Capacity::Asked { .. } if view.unanswered(name) => Says::Nobody,
         Capacity::Asked { .. } => Says::Guess,
     };
     let is_kept = is_kept(budget);
@@ -63,14 +69,15 @@ fn borrower(view: &View, ledgers: &Ledgers, name: &Name) -> Option<Borrower> {
     let ledger = ledgers.of(name).map(|kept| kept.ledger.clone()).unwrap_or_default();
     let all = |of: &dyn Fn(Source) -> Connections| of(Source::Allocatable) + of(Source::Reserve);
     let held = all(&|source| ledger.held(source));
-    let most = held.max(all(&|source| ledger.bound(source))) + budget.numbers_outside() + beyond_clients(budget);
-    let follows = says != Says::Guess && ledger.bounds().generation >= spec.generation;
+    let beside = budget.numbers_outside() + beyond_clients(budget);
+    let most = held.max(all(&|source| ledger.bound(source))) + beside;
+    let follows = matches!(says, Says::Spec | Says::Server) && ledger.bounds().generation >= spec.generation;
     Some(Borrower {
         name: name.name.clone(),
         spec,
         wants,
         says,
-        holds: number(held),
+        holds: number(held + beside),
         most: number(most),
         follows,
         is_kept,

@@ -233,7 +233,7 @@ impl Leases {
             Ok(Outcome { execute, others, again, wrote }) => {
                 self.context.ledgers.stall(name, Unwritten::Ledger, None);
                 if execute.is_empty() {
-                    self.context.ledgers.stall(name, Unwritten::Pods, None); // whoever could not be let go is gone
+                    self.context.ledgers.stall(name, Unwritten::Pods, None); // nobody is to be let go any more
                 }
                 for pod in execute {
                     self.executor.execute(&self.context.ledgers, name, pod);

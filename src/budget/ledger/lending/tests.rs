@@ -90,13 +90,20 @@ fn of_two_budgets_of_its_name_the_later_one_counts() {
 }
 
 #[test]
-fn what_a_server_says_is_never_less_for_the_same_spec_and_a_guess_changes_nothing() {
+fn what_a_server_says_is_never_less_for_the_same_spec_nor_is_a_guess() {
     let says = |says, generation, wants| Borrower { says, ..pool(generation, wants, Some(0)) };
     let ledger = lent(&leasing(), &says(Says::Server, 1, 6));
     assert_eq!(keys(&lent(&ledger, &says(Says::Server, 1, 4))), ["1/6"], "another controller may have heard 6");
     assert_eq!(keys(&lent(&ledger, &says(Says::Server, 1, 8))), ["1/8"]);
     assert_eq!(keys(&lent(&ledger, &says(Says::Server, 2, 4))), ["2/4"]);
-    assert_eq!(keys(&lent(&ledger, &says(Says::Guess, 2, 9))), ["2/6"]);
+    assert_eq!(keys(&lent(&ledger, &says(Says::Nobody, 2, 9))), ["2/6"]);
+    assert_eq!(says(Says::Nobody, 2, 9).lacks(&ledger), 0);
+    assert_eq!(
+        keys(&lent(&ledger, &says(Says::Guess, 2, 9))),
+        ["2/9"],
+        "a server that never answers is no reason to wait"
+    );
+    assert_eq!(keys(&lent(&ledger, &says(Says::Guess, 2, 4))), ["2/6"]);
     assert_eq!(keys(&lent(&leasing(), &says(Says::Guess, 1, 9))), ["1/9"], "better than nothing");
 }
 
@@ -118,6 +125,8 @@ fn a_borrower_grants_what_is_recorded_for_its_spec_and_otherwise_no_more_than_be
     assert_eq!(lends(&lent(&lender, &pool(2, 8, Some(6)))), Connections::new(8));
     let full = lent(&lent(&leasing(), &pool(1, 6, None)), &pool(2, 6, None));
     assert_eq!(lends(&full), Connections::new(6), "2 of 8 are not recorded");
+    let was_free = lender.lends("pool", "u", Connections::new(8), wanted, bounds(80)).allocatable;
+    assert_eq!(was_free, Connections::new(6), "nobody kept it before, and 6 are recorded");
     let another = lender.lends("pool", "another", Connections::new(8), bounds(8), Bounds::default());
     assert_eq!(another.allocatable, Connections::ZERO, "another budget took the name");
 }

@@ -75,7 +75,7 @@ fn what_was_lowered_for_a_budget_that_is_deleted_comes_back() {
         cluster
     };
     let restored = |cluster: &Cluster| {
-        let mode = Mode { refused: Some(&cluster.refused), ..Mode::default() };
+        let mode = Mode { injects: true, refused: Some(&cluster.refused), ..Mode::default() };
         let decision = decide(&cluster.view, &rds(), &[], mode, Timestamp::UNIX_EPOCH);
         (writes(&decision.scaling).iter().map(|(_, seen, to, _)| (*seen, *to)).collect::<Vec<_>>(), decision.again)
     };
