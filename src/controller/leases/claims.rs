@@ -33,7 +33,7 @@ pub struct Claim {
     pub newest: Option<String>,
     /// Processes of a pod, where its template does not tell and the nodes do.
     pub processes: Option<u32>,
-    /// Whether its share has been published.
+    /// Whether its share has been published. What is computed for no pods at all is nobody's share.
     pub is_published: bool,
     /// What a pod takes as written; only where somebody needs it.
     pub as_written: Option<Connections>,
@@ -81,7 +81,8 @@ fn claims_of(view: &View, entry: &Entry, namespace: &str, rows: &[WorkloadStatus
             newest: workload.and_then(|w| w.progress.newest.clone()),
             as_written: None,
             processes: row.and_then(|row| u32::try_from(row.processes?).ok()),
-            is_published: row.is_some_and(|row| !row.engines.is_empty()),
+            is_published: row
+                .is_some_and(|row| (row.peak_pods > 0 || entry.size_for.is_some()) && !row.engines.is_empty()),
             limits: limits.collect(),
             key,
         }

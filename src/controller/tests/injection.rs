@@ -1,11 +1,12 @@
 //! Pods with their share, with an earlier one, and with none.
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{deploy, look, of_budget, put_budget, rds, said, spec, start};
+use super::{deploy, look, object, of_budget, put_budget, rds, said, spec, start};
 use crate::cluster::view::{View, item};
 use crate::controller::decide::decide;
+use crate::controller::leases::claims::claims;
 use crate::controller::standing::Mode;
 
 /// A pod of `api` that was born with this limit.
@@ -87,4 +88,26 @@ fn a_share_that_is_carried_nowhere_is_told_beside_those_that_are() {
     let (status, reason, message) = of_budget(&view, "Injected");
     assert_eq!((status.as_str(), reason.as_str()), ("True", "AllPods"));
     assert!(message.contains(" But Deployment shop/api: ") && message.contains("runs as it is written"), "{message}");
+}
+
+#[test]
+fn what_is_published_of_a_workload_without_pods_is_nobodys_share() {
+    let mut spec = spec("Lease");
+    let is_published = |spec: &Value, replicas_then: u32, replicas_now: u32| {
+        let mut view = View::default();
+        put_budget(&mut view, spec);
+        deploy(&mut view, "shop", "api", replicas_then);
+        let status = look(&view).budget.unwrap().status;
+        let metadata = json!({"name": "rds", "namespace": "shop", "uid": "u1", "generation": 7});
+        view.apply(item::budget(object(json!({"metadata": metadata, "spec": spec, "status": status}))));
+        deploy(&mut view, "shop", "api", replicas_now);
+        claims(&view, view.snapshot().budget(&rds()).unwrap())[0].is_published
+    };
+    assert!(
+        !is_published(&spec, 0, 3),
+        "a pod that is scaled up from none waits for the share that is about to be computed"
+    );
+    assert!(is_published(&spec, 3, 3) && is_published(&spec, 3, 0));
+    spec["workloads"][0]["sizeFor"] = json!(3);
+    assert!(is_published(&spec, 0, 3), "it is computed for three, whether or not they are there");
 }

@@ -79,6 +79,22 @@ async fn pods_wait_for_their_connections_and_are_told_why() {
     assert!(judge.most() <= 9, "{} of 10, and one is kept for a rollout", judge.most());
 }
 
+/// At none there is no share; the first pods may be there before their new one is.
+#[tokio::test]
+async fn who_is_scaled_up_from_none_gets_its_share() {
+    let world = World::new("from-none").await;
+    let _operator = operator(&world).await;
+    world.apply(&leasing("shop", "", &[("api", "{kind: Deployment}")])).await;
+    until_leasing(&world, "shop").await;
+    for _ in 0..3 {
+        world.apply(&deployment("api", 3)).await;
+        until_some::<Pod>(world.api(), 3, "pods run", |pod| !waits(pod) && holds(pod) == 3).await;
+        world.apply(&deployment("api", 0)).await;
+        let none = |b: &DatabaseBudget| status(b).held == Some(0) && row(b, "api").peak_pods == 0;
+        world.until("shop", "nobody is left", none).await;
+    }
+}
+
 #[tokio::test]
 async fn a_rollout_in_a_full_budget_uses_the_room_that_is_kept_for_it() {
     let world = World::new("rollout").await;
