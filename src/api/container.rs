@@ -92,7 +92,8 @@ pub struct Engine {
     #[schemars(range(min = 1, max = 100_000))]
     pub max: Option<i32>,
     /// Share of the limit that is overflow: overflow = floor(limit × percent ÷ 100), and the pool is at least 1. 0 to 99,
-    /// default: the preset's.
+    /// default: the preset's. Overflow is closed and opened again under load, and a server that is still ending one
+    /// connection has one more meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 99))]
     pub overflow_percent: Option<i32>,

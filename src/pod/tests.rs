@@ -76,7 +76,7 @@ fn variables_come_first_and_override_what_the_template_says() {
         {"name": "A", "value": "$(DB_POOL_SIZE)"},
     ]);
     assert_eq!(container(&injected)["env"], expected);
-    let expected = json!({"app.dbbudget.dev/shop.default.pool": "3", "app.dbbudget.dev/shop.default.overflow": "2"});
+    let expected = json!({"app.dbbudget.dev/shop.default.pool": "5", "app.dbbudget.dev/shop.default.overflow": "0"});
     assert_eq!(annotations(&injected), expected);
     assert_eq!(injected.pinned.0[0].holds().bounded(), Some(5));
 }

@@ -24,6 +24,8 @@ const HOST: &str = "127.0.0.1";
 const REQUESTS: u64 = 40;
 /// Nothing more is opened when nothing was for this long.
 const QUIET: Duration = Duration::from_secs(1);
+/// Times that a server is asked by many, while it works.
+const FLOODS: usize = 3;
 /// Clients that run at once; most of the time one waits.
 const AT_ONCE: usize = 3;
 
@@ -39,6 +41,15 @@ struct Place<'a> {
     database: String,
     redis: Redis,
     port: u16,
+}
+
+/// How many sessions a client had at most.
+struct Opened {
+    /// While all its queries waited.
+    waiting: u64,
+    /// From its first query to its last. One that closes a connection and opens another has both for a moment: a server
+    /// takes a while to end a session.
+    ever: u64,
 }
 
 /// Runs all of these, and then fails if one did.
@@ -75,7 +86,7 @@ impl Place<'_> {
         let engine = u64::from(self.case.preset().engine.limit().unwrap_or(1));
         let least = if self.case.exact { expected } else { engine };
         let opened = self.sessions(&pod.alone(), least, false).await;
-        self.check(opened, least..=expected, "as written");
+        self.check(opened.waiting, least..=expected, "as written");
     }
 
     async fn with_share(&self) {
@@ -85,7 +96,8 @@ impl Place<'_> {
         let written = pod.as_written().unwrap_or(REQUESTS);
         assert!(holds < written, "{}: a share of {holds} of {written} proves nothing", self.case.client);
         let opened = self.sessions(&container, holds, true).await;
-        self.check(opened, holds..=holds, "with its share");
+        self.check(opened.waiting, holds..=holds, "with its share");
+        self.check(opened.ever, holds..=holds, "with its share, working");
     }
 
     /// All that look like a cap and are none, at once.
@@ -97,7 +109,7 @@ impl Place<'_> {
         let expected = self.case.pod(&self.at(), self.port).as_written().unwrap_or(REQUESTS);
         let pod = self.case.pod_with(&parameters, &self.at(), self.port);
         let opened = self.sessions(&pod.alone(), expected, true).await;
-        self.check(opened, expected..=expected, &format!("with {parameters:?} in its URL"));
+        self.check(opened.waiting, expected..=expected, &format!("with {parameters:?} in its URL"));
     }
 
     /// Each that keeps it from connecting, on a table that nobody has locked.
@@ -115,9 +127,9 @@ impl Place<'_> {
         }
     }
 
-    /// Runs the client until it has opened so many sessions and opens no more, and answers how many it had at most. All
-    /// its queries succeed where that is asked for.
-    async fn sessions(&self, container: &Container, least: u64, all_succeed: bool) -> u64 {
+    /// Runs the client until it has opened so many sessions and opens no more, and lets it work. Where it is to work well,
+    /// all its queries succeed, and a server gets more of them.
+    async fn sessions(&self, container: &Container, least: u64, works_well: bool) -> Opened {
         let (pooler, name) = (&self.bench.pooler, self.case.client);
         pooler.count_anew(&self.database);
         let gate = self.gate().await;
@@ -142,14 +154,21 @@ impl Place<'_> {
             () = self.more() => {}
         }
         pooler.until_settled(&self.database, QUIET).await;
+        let peak = || number(pooler.pool(&self.database).all.peak);
+        let waiting = peak();
         gate.batch_execute("rollback").await.expect("unlocked");
         if matches!(self.case.load, Load::OfItsOwn) {
             let report = process.report().await.unwrap_or_else(|| panic!("{name} ended:\n{}", process.written()));
-            assert!(!all_succeed || report.failed == 0, "{name}: {report:?}");
+            assert!(!works_well || report.failed == 0, "{name}: {report:?}");
         }
-        let peak = number(pooler.pool(&self.database).all.peak);
+        if let (Load::Http { requests, .. }, true) = (&self.case.load, works_well) {
+            for _ in 0..FLOODS {
+                load::flood(HOST, self.port, requests, load::MANY).await;
+            }
+        }
+        let ever = peak();
         self.end(process).await;
-        peak
+        Opened { waiting, ever }
     }
 
     /// Sends requests without end, for workers that were not up when the first came.

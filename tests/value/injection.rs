@@ -27,7 +27,7 @@ fn container(spec: &str, container: &str) -> Value {
     report["budgets"][0]["workloads"][0]["containers"][0].clone()
 }
 
-/// 100 for 2 pods; each keeps the 7 + 3 that it takes today. Of 10, 40 % are overflow: 6 + 4.
+/// 100 for 2 pods; each keeps the 10 that it takes today, and none of them is overflow.
 #[test]
 fn a_variable_of_the_house_is_read_and_injected_beside_those_of_the_extended_preset() {
     let spec = "
@@ -39,7 +39,7 @@ fn a_variable_of_the_house_is_read_and_injected_beside_those_of_the_extended_pre
     let found = container(spec, template);
     assert_eq!(found["engines"][0]["asWritten"], 10);
     assert_eq!(found["engines"][0]["asWrittenFrom"], "DB_POOL=7, DB_MAX_OVERFLOW=3");
-    let expected = json!({"DB_POOL": "6", "DB_POOL_SIZE": "6", "DB_MAX_OVERFLOW": "4", "DB_POOL_TIMEOUT": "30"});
+    let expected = json!({"DB_POOL": "10", "DB_POOL_SIZE": "10", "DB_MAX_OVERFLOW": "0", "DB_POOL_TIMEOUT": "30"});
     assert_eq!(found["inject"]["env"], expected);
 }
 

@@ -56,9 +56,9 @@ fn comments_order_and_quotes_stay() {
          \x20         env:\n            # the pool\n            - name: DB_POOL_SIZE   # by hand\n              value: '20'  # too many\n\
          \x20           - name: LAST\n              value: |\n                two\n                lines\n          # done\n          ports: []\n"
     );
-    let after = before.replace("value: '20'  #", "value: \"2\"  #").replace(
+    let after = before.replace("value: '20'  #", "value: \"3\"  #").replace(
         "            # the pool\n",
-        "            # the pool\n            - {name: DB_MAX_OVERFLOW, value: \"1\"}\n",
+        "            # the pool\n            - {name: DB_MAX_OVERFLOW, value: \"0\"}\n",
     );
     assert_eq!(with("sqlalchemy-env", &before), after);
 }
@@ -68,7 +68,7 @@ fn what_is_missing_is_added_beside_the_image() {
     let before = format!(
         "{HEAD}      containers:\n        - name: app\n          image: app:1\n          command: [uvicorn, app]\n"
     );
-    let lines = "          env:\n            - {name: DB_POOL_SIZE, value: \"2\"}\n            - {name: DB_MAX_OVERFLOW, value: \"1\"}\n";
+    let lines = "          env:\n            - {name: DB_POOL_SIZE, value: \"3\"}\n            - {name: DB_MAX_OVERFLOW, value: \"0\"}\n";
     let after = before.replace("          command", &format!("{lines}          command"));
     assert_eq!(with("sqlalchemy-env", &before), after);
 }
@@ -78,10 +78,10 @@ fn brackets_stay_brackets() {
     let before = format!(
         "{HEAD}      containers: [{{name: app, command: [uvicorn, app], env: [{{name: A, value: \"b,]\"}}]}}]\n"
     );
-    let pair = "{name: DB_POOL_SIZE, value: \"2\"}, {name: DB_MAX_OVERFLOW, value: \"1\"}, ";
+    let pair = "{name: DB_POOL_SIZE, value: \"3\"}, {name: DB_MAX_OVERFLOW, value: \"0\"}, ";
     assert_eq!(with("sqlalchemy-env", &before), before.replace("env: [", &format!("env: [{pair}")));
     let bare = format!("{HEAD}      containers: [{{name: app, command: [uvicorn, app]}}]\n");
-    let pair = "env: [{name: DB_POOL_SIZE, value: \"2\"}, {name: DB_MAX_OVERFLOW, value: \"1\"}], ";
+    let pair = "env: [{name: DB_POOL_SIZE, value: \"3\"}, {name: DB_MAX_OVERFLOW, value: \"0\"}], ";
     assert_eq!(with("sqlalchemy-env", &bare), bare.replace("{name: app", &format!("{{{pair}name: app")));
 }
 
@@ -137,7 +137,7 @@ fn an_anchor_that_all_change_in_one_way_is_changed_once() {
         BUDGET.replace("client: CLIENT", &second)
     };
     let once = twice(&format!("{}{}", budget("client: sqlalchemy-env"), list(env)));
-    let after = env.replace("\"20\"", "\"2\"").replace("\"9\"", "\"1\"");
+    let after = env.replace("\"20\"", "\"3\"").replace("\"9\"", "\"0\"");
     assert_eq!(once, format!("{}{}", budget("client: sqlalchemy-env"), list(&after)));
     let smaller = budget("containers: [{engines: [{client: sqlalchemy-env, max: 1}]}]");
     let (exit, out, said) = rendered(&["-f", "-"], &format!("{smaller}{}", list(env)));
@@ -206,7 +206,7 @@ fn as_a_function() {
     );
     let env = answer["items"].as_array().into_iter().flatten().find(|item| item["kind"] == "Deployment");
     let env = env.and_then(|d| d["spec"]["template"]["spec"]["containers"][0]["env"].as_array()).expect("variables");
-    assert!(env.contains(&serde_json::json!({"name": "DB_POOL_SIZE", "value": "3"})), "{env:#?}");
+    assert!(env.contains(&serde_json::json!({"name": "DB_POOL_SIZE", "value": "5"})), "{env:#?}");
 }
 
 /// As a plugin of `kubectl kustomize`, which takes no functions.
@@ -231,7 +231,7 @@ fn as_a_plugin_of_kubectl_kustomize() {
         .expect("kubectl is there: make test builds it");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("name: DB_POOL_SIZE\n          value: \"3\""), "{text}");
+    assert!(text.contains("name: DB_POOL_SIZE\n          value: \"5\""), "{text}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ async fn rag_backend_has_room_for_its_rollouts() {
     assert_eq!(with.of("rag-backend"), [5], "what is granted is not what is opened");
     held(&stack, "supabase", 5).await;
     let pool = ask(&stack.host("rag-backend").await, ("GET", "/health/db-pool", "")).await.expect("an answer");
-    let numbers = r#"{"pool_size":3,"max_overflow":2,"pool_timeout":30,"pool_recycle":1800}"#;
+    let numbers = r#"{"pool_size":5,"max_overflow":0,"pool_timeout":30,"pool_recycle":1800}"#;
     assert!(pool.ends_with(numbers), "the application runs with {pool}");
 
     let rollout = stack.rolled_under_load(CAP).await;
