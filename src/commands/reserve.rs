@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use kube::Api;
 use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::reach::{Reach, ReachError};
 use super::words::{clock, connections as words, span};
@@ -22,7 +23,7 @@ pub use wish::{Usage, Wish};
 /// Options of `dbbudget reserve`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  dbbudget reserve 5 --for 30m            keep 5 connections of the namespace's only budget\n  dbbudget reserve 5 --for 2h supabase --name migration\n  dbbudget reserve --release --name migration\n\nExit status: 0 kept, or given back; 1 it did not fit in time, or the cluster does not answer; 2 usage."
+    after_help = "Examples:\n  dbbudget reserve 5 --for 30m            keep 5 connections of the namespace's only budget\n  dbbudget reserve 5 --for 2h supabase --name migration\n  dbbudget reserve --release --name migration\n\nExit status: 0 kept, or given back; 1 it did not fit in time or was stopped, or the cluster does not answer; 2 usage."
 )]
 pub struct Args {
     /// How many connections; with --release, the budget
@@ -88,6 +89,9 @@ pub enum ReserveError {
         /// What is in the way.
         why: String,
     },
+    /// Somebody wants it no more.
+    #[error("stopped: nothing more is kept")]
+    Stopped,
     /// It could not be taken back.
     #[error("{0}\nand it is still asked for, as that could not be taken back: {1}")]
     Left(Box<ReserveError>, ReachError),
@@ -114,7 +118,10 @@ pub async fn run(args: &Args, wish: &Wish, out: &mut dyn Write) -> Result<(), Re
     match wish {
         Wish::Keep { name, connections, lasts, .. } => {
             let asked = budget.ask(name, *connections, *lasts).await?;
-            let kept = budget.until_kept(&asked, limit).await;
+            let kept = tokio::select! {
+                kept = budget.until_kept(&asked, limit) => kept,
+                () = stopped() => Err(ReserveError::Stopped),
+            };
             if let Err(error) = kept {
                 return Err(take_back(&budget, &asked, error).await);
             }
@@ -130,6 +137,18 @@ pub async fn run(args: &Args, wish: &Wish, out: &mut dyn Write) -> Result<(), Re
         }
     }
     Ok(())
+}
+
+/// Ctrl-C, or the like.
+async fn stopped() {
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    match (interrupt, terminate) {
+        (Ok(mut interrupt), Ok(mut terminate)) => tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        },
+        _ => std::future::pending().await, // whoever cannot be told ends at once, as always
+    }
 }
 
 /// Who was told that nothing is kept must not be given it later.

@@ -52,7 +52,7 @@ fn limit(pod: &Pod) -> Option<u32> {
     Some(number(pod, "DB_POOL_SIZE")? + number(pod, "DB_MAX_OVERFLOW")?)
 }
 
-/// 20 for 4 pods of 3: each keeps 2 + 1.
+/// 20 for 4 pods of 3: each keeps them.
 #[tokio::test]
 async fn a_deployments_pods_have_their_share_and_follow_a_change() {
     let world = World::new("inject").await;

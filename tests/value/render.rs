@@ -39,7 +39,7 @@ spec:
 ---
 ";
 
-/// 6 for 2 pods: 3 each, 2 + 1 of SQLAlchemy.
+/// 6 for 2 pods: 3 each.
 fn with(client: &str, workload: &str) -> String {
     let budget = BUDGET.replace("CLIENT", client);
     let once = twice(&format!("{budget}{workload}"));

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims::Claim;
 use super::facts::{Facts, Member, number};
-use super::reserving::lacks;
-use super::surging::{Manner, Surging, room};
+use super::surging::{Manner, Surging};
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
-use crate::budget::ledger::queue::{Asking, Rank, Surge, SurgeRoom};
+use crate::budget::ledger::queue::{Asking, Rank, SurgeRoom};
 use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Uid};
 use crate::workload::Key;
 
@@ -45,9 +44,6 @@ impl Lost {
         self.0.get(workload).map_or(&[], Vec::as_slice)
     }
 }
-
-/// Stands in the queue for what people wait for.
-pub const PEOPLE: &str = "people";
 
 /// A replacement waits this long for its share before it takes less: what others give back in a rollout comes in seconds.
 pub const TO_HAVE_ITS_SHARE: u32 = 30;
@@ -91,22 +87,7 @@ pub fn asking(
             elsewhere: elsewhere.contains(uid),
         })
     });
-    asking.chain(people(facts, ledger, now)).collect()
-}
-
-/// What people wait for comes after pods that are replaced, and before all that are new. It has no pod.
-fn people(facts: &Facts, ledger: &Ledger, now: Moment) -> Option<Asking> {
-    let lacks = number(lacks(ledger, facts.terms.as_ref(), now));
-    (lacks > 0).then(|| Asking {
-        uid: PEOPLE.into(),
-        source: Source::Allocatable,
-        share: lacks,
-        least: lacks,
-        rank: Rank { replaces: false, priority: i32::MAX, newest: true, since: Moment(0) },
-        surge: Surge::No,
-        patient: false,
-        elsewhere: false,
-    })
+    asking.collect()
 }
 
 /// A ledger that holds, too, what is about to be asked for again: the smallest of each pod that was lost and has no
@@ -122,24 +103,25 @@ pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost, room
         kept.enter(key, entry);
     }
     let of_pods = room.kept() + replacing(facts, lost);
+    let may_fit = kept.bound(Source::Allocatable).less(room.size).less(ledger.lent());
     for borrower in &facts.borrowers {
+        let lacks = Connections::from(borrower.lacks(ledger));
+        if lacks > may_fit {
+            continue; // not even without a single pod; it keeps nobody waiting
+        }
         let free = kept.bound(Source::Allocatable).less(kept.held(Source::Allocatable)).less(of_pods);
-        let connections = number(free.min(borrower.lacks(ledger).into()));
+        let connections = number(free.min(lacks));
         let entry = Entry { connections, origin: Origin::Budget, ..Entry::default() };
         kept.enter(format!("budget/{}", borrower.name).into(), entry);
     }
     Cow::Owned(kept)
 }
 
-/// What no other budget is given: the room for surging pods, and the smallest of each pod that was lost.
+/// What neither people nor other budgets are given: the smallest of each pod that was lost, until it is replaced.
 #[must_use]
-pub fn kept_for_pods(facts: &Facts, budget: &str, ledger: &Ledger, lost: &Lost) -> Connections {
-    if facts.borrowers.is_empty() {
-        return Connections::ZERO;
-    }
+pub fn kept_for_lost(facts: &Facts, lost: &Lost) -> Connections {
     let places = places(facts, lost).filter(|(_, entry)| entry.source == Source::Allocatable);
-    let places = places.map(|(_, entry)| entry.connections.into()).sum::<Connections>();
-    room(facts, budget, ledger).kept() + places + replacing(facts, lost)
+    places.map(|(_, entry)| entry.connections.into()).sum::<Connections>() + replacing(facts, lost)
 }
 
 /// The smallest of replacements that wait already.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::asking::{Lost, TO_HAVE_ITS_SHARE, asking, kept_for_pods, with_places_kept};
+use super::asking::{Lost, TO_HAVE_ITS_SHARE, asking, kept_for_lost, with_places_kept};
 use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
 use super::lending::lend;
@@ -45,9 +45,10 @@ pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &m
     }
     ledger.expire(known.now);
     steps.enter(&mut ledger);
-    let kept = kept_for_pods(facts, known.budget, &ledger, lost);
-    lend(&mut ledger, facts, (!steps.is_unknown(), kept), known.budget, known.now);
-    reserve(&mut ledger, facts.terms.as_ref(), !steps.is_unknown(), known.budget, known.now);
+    let (is_known, of_lost) = (!steps.is_unknown(), kept_for_lost(facts, lost));
+    let kept = room(facts, known.budget, &ledger).kept() + of_lost;
+    lend(&mut ledger, facts, (is_known, kept), known.budget, known.now);
+    reserve(&mut ledger, facts.terms.as_ref(), (is_known, of_lost), known.budget, known.now);
     let waiting = steps.grant(&mut ledger, lost);
     let has_room_for = steps.has_room_for(&ledger, lost);
     let gated = facts.members.iter().filter(|(uid, m)| m.pod.gate.is_some() && ledger.entries().contains_key(*uid));

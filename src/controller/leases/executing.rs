@@ -1,7 +1,7 @@
 //! Pods that were granted what they wait for are let go, many at a time.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
@@ -18,6 +18,8 @@ use crate::serve::metrics::Metrics;
 const AT_ONCE: usize = 24;
 /// The watch brings back what was written within this time; after it, it is written again.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Refusals in a row that are no passing matter.
+const TO_BE_TOLD: u32 = 5;
 
 /// Lets pods go.
 #[derive(Clone)]
@@ -27,6 +29,7 @@ pub struct Executor {
     permits: Arc<Semaphore>,
     /// When each pod was let go; nothing: that is under way.
     sent: Arc<Mutex<BTreeMap<Uid, Option<Instant>>>>,
+    refused: Arc<Mutex<Refusals>>,
     failed: mpsc::UnboundedSender<Name>,
 }
 
@@ -34,7 +37,8 @@ impl Executor {
     /// Nobody has been let go yet. Budgets whose pods could not be are told by `failed`.
     #[must_use]
     pub fn new(writer: Writer, metrics: Arc<Metrics>, failed: mpsc::UnboundedSender<Name>) -> Self {
-        Self { writer, metrics, permits: Arc::new(Semaphore::new(AT_ONCE)), sent: Arc::default(), failed }
+        let (sent, refused) = Default::default();
+        Self { writer, metrics, permits: Arc::new(Semaphore::new(AT_ONCE)), sent, refused, failed }
     }
 
     /// Lets a pod go, if every budget that it waits for has an entry for it, or keeps it from nothing any more.
@@ -50,19 +54,30 @@ impl Executor {
             let written = this.writer.ungate(&pod, gate, &values).await;
             this.metrics.written("pod", written.as_ref().map_or_else(WriteError::kind, |()| "ok"));
             match written {
-                Ok(()) => drop(this.sent().insert(pod.uid.clone(), Some(Instant::now()))),
+                Ok(()) => {
+                    this.sent().insert(pod.uid.clone(), Some(Instant::now()));
+                    let why = locked(&this.refused).ended(&budget, |uid| *uid == pod.uid);
+                    ledgers.stall(&budget, Unwritten::Pods, why);
+                }
                 Err(error) => {
                     tracing::debug!(pod = %pod.name, "{error}");
-                    // Any other refusal may be that of a pod which somebody else has let go, or which took another's name.
-                    if let WriteError::Forbidden(sentence) = &error {
-                        tracing::warn!("{sentence}");
-                        ledgers.stall(&budget, Unwritten::Pods, Some(sentence.clone()));
+                    if error.needs_help()
+                        && let Some(why) = locked(&this.refused).note(&budget, &pod.uid, &error)
+                    {
+                        tracing::warn!("{why}");
+                        ledgers.stall(&budget, Unwritten::Pods, Some(why));
                     }
                     this.sent().remove(&pod.uid);
                     let _ = this.failed.send(budget); // nobody receives any more: this is stopping
                 }
             }
         });
+    }
+
+    /// Only these pods are to be let go now. What is refused to others matters no longer.
+    pub fn only(&self, ledgers: &Ledgers, budget: &Name, pods: &[Arc<Pod>]) {
+        let why = locked(&self.refused).ended(budget, |uid| !pods.iter().any(|pod| pod.uid == *uid));
+        ledgers.stall(budget, Unwritten::Pods, why);
     }
 
     /// Whether nobody has been sent to let a pod go, or nothing came of it. Notes that somebody is.
@@ -80,8 +95,34 @@ impl Executor {
         true
     }
 
-    fn sent(&self) -> std::sync::MutexGuard<'_, BTreeMap<Uid, Option<Instant>>> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn sent(&self) -> MutexGuard<'_, BTreeMap<Uid, Option<Instant>>> {
+        locked(&self.sent)
+    }
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Pods that were granted their connections and may not be patched.
+#[derive(Debug, Default)]
+struct Refusals(BTreeMap<(Name, Uid), (u32, String)>);
+
+impl Refusals {
+    /// One more. Answers why, if people have to be told: the pod may as well be one that somebody else has let go, or that
+    /// took another's name, which the watch tells soon.
+    fn note(&mut self, budget: &Name, pod: &Uid, error: &WriteError) -> Option<String> {
+        let (times, why) = self.0.entry((budget.clone(), pod.clone())).or_default();
+        *times = if matches!(error, WriteError::Forbidden(_)) { TO_BE_TOLD } else { times.saturating_add(1) };
+        *why = error.to_string();
+        (*times >= TO_BE_TOLD).then(|| why.clone())
+    }
+
+    /// Forgets those of a budget of which that is true. Answers what people are still to be told of the others.
+    fn ended(&mut self, budget: &Name, is: impl Fn(&Uid) -> bool) -> Option<String> {
+        self.0.retain(|(of, pod), _| of != budget || !is(pod));
+        let left = self.0.iter().filter(|((of, _), (times, _))| of == budget && *times >= TO_BE_TOLD);
+        left.map(|(_, (_, why))| why.clone()).next()
     }
 }
 
@@ -97,4 +138,23 @@ fn values(ledgers: &Ledgers, pod: &Pod) -> Option<BTreeMap<String, String>> {
         }
     }
     Some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_lasts_is_told_until_its_pod_is_let_go() {
+        let (mut refused, shop) = (Refusals::default(), Name::new("shop", "db"));
+        let refusal = WriteError::Refused { what: "the Pod shop/a".into(), why: "a policy says no".into() };
+        let told = |refused: &mut Refusals| refused.note(&shop, &"a".into(), &refusal);
+        assert!((1..TO_BE_TOLD).all(|_| told(&mut refused).is_none()));
+        assert!(told(&mut refused).is_some_and(|why| why.contains("a policy says no")));
+        let forbidden = WriteError::Forbidden("grant it patch on pods".into());
+        assert!(refused.note(&shop, &"b".into(), &forbidden).is_some(), "that does not pass by itself");
+        assert!(refused.ended(&Name::new("shop", "other"), |_| true).is_none());
+        assert!(refused.ended(&shop, |uid| &**uid == "b").is_some(), "the other one still waits");
+        assert!(refused.ended(&shop, |uid| &**uid == "a").is_none());
+    }
 }

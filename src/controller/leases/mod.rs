@@ -232,9 +232,7 @@ impl Leases {
         match outcome {
             Ok(Outcome { execute, others, again, wrote }) => {
                 self.context.ledgers.stall(name, Unwritten::Ledger, None);
-                if execute.is_empty() {
-                    self.context.ledgers.stall(name, Unwritten::Pods, None); // nobody is to be let go any more
-                }
+                self.executor.only(&self.context.ledgers, name, &execute);
                 for pod in execute {
                     self.executor.execute(&self.context.ledgers, name, pod);
                 }

@@ -2,12 +2,20 @@
 
 use super::facts::Terms;
 use crate::api::reserved::Reservation;
+use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
 use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Uid};
 
 /// Brings what is kept in line with what is asked for. What does not fit now is asked for again at the next look.
 /// `is_known`: how many connections there are. Where that is not known, or the budget does not lease, nobody is granted any.
-pub fn reserve(ledger: &mut Ledger, terms: Option<&Terms>, is_known: bool, budget: &str, now: Moment) {
+/// `of_lost`: what is left to pods that replace others.
+pub fn reserve(
+    ledger: &mut Ledger,
+    terms: Option<&Terms>,
+    (is_known, of_lost): (bool, Connections),
+    budget: &str,
+    now: Moment,
+) {
     let asked = terms.map_or(&[][..], |terms| &terms.reserved);
     let asked: Vec<&Reservation> = asked.iter().filter(|one| end(one) > now).collect();
     for (key, name) in kept(ledger) {
@@ -36,23 +44,11 @@ pub fn reserve(ledger: &mut Ledger, terms: Option<&Terms>, is_known: bool, budge
             until: Some(end(one)),
             ..Entry::default()
         };
-        if next.grant(key, entry, generation).is_ok() {
+        let held = next.held(Source::Allocatable) + one.connections.into();
+        if held + of_lost <= next.bound(Source::Allocatable) && next.grant(key, entry, generation).is_ok() {
             *ledger = next;
         }
     }
-}
-
-/// What people wait for. Whoever comes later would take it as it comes free, piece by piece.
-#[must_use]
-pub fn lacks(ledger: &Ledger, terms: Option<&Terms>, now: Moment) -> Connections {
-    let asked = terms.map_or(&[][..], |terms| &terms.reserved).iter();
-    let pending = asked.filter(|one| end(one) > now && !ledger.knows(&one.key()));
-    let lack = |one: &Reservation| {
-        let has = kept(ledger).into_iter().filter(|(_, name)| *name == one.name);
-        let has = has.filter_map(|(key, _)| ledger.entries().get(&key)).map(|entry| entry.connections.into());
-        Connections::from(one.connections).less(has.sum())
-    };
-    pending.map(lack).sum()
 }
 
 /// Keys and names of what is kept.
@@ -71,7 +67,6 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
-    use crate::budget::claim::Source;
     use crate::budget::ledger::adoption::{Replica, adopt};
     use crate::budget::ledger::{Bounds, Phase};
 
@@ -104,7 +99,7 @@ mod tests {
 
     fn looked(mut ledger: Ledger, asked: &[Reservation], now: Moment) -> Ledger {
         ledger.expire(now);
-        reserve(&mut ledger, Some(&terms(asked)), true, "shop/db", now);
+        reserve(&mut ledger, Some(&terms(asked)), (true, Connections::ZERO), "shop/db", now);
         ledger
     }
 
@@ -128,26 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_waited_for_is_known() {
-        let lacks = |ledger: &Ledger, asked: &[Reservation]| lacks(ledger, Some(&terms(asked)), NOW);
-        assert_eq!(lacks(&leasing(), &[psql(5, 2_000)]), Connections::new(5));
-        assert_eq!(lacks(&leasing(), &[psql(5, 1_000)]), Connections::ZERO, "its end has come");
-        let kept = looked(leasing(), &[psql(3, 2_000)], NOW);
-        assert_eq!(lacks(&kept, &[psql(3, 2_000)]), Connections::ZERO);
-        assert_eq!(lacks(&kept, &[psql(5, 3_000)]), Connections::new(2), "beside the smaller one");
-    }
-
-    #[test]
     fn who_may_not_grant_only_takes_back() {
         let mut adopting = Ledger::born(leasing().bounds());
-        reserve(&mut adopting, Some(&terms(&[psql(1, 2_000)])), true, "shop/db", NOW);
+        reserve(&mut adopting, Some(&terms(&[psql(1, 2_000)])), (true, Connections::ZERO), "shop/db", NOW);
         assert_eq!((adopting.phase(), adopting.entries().len()), (Phase::Adopting, 0));
         let mut unknown = leasing();
-        reserve(&mut unknown, Some(&terms(&[psql(1, 2_000)])), false, "shop/db", NOW);
+        reserve(&mut unknown, Some(&terms(&[psql(1, 2_000)])), (false, Connections::ZERO), "shop/db", NOW);
         assert_eq!(unknown, leasing(), "nobody knows what there is");
         for terms in [None, Some(&terms(&[]))] {
             let mut kept = looked(leasing(), &[psql(4, 2_000)], NOW);
-            reserve(&mut kept, terms, false, "shop/db", NOW);
+            reserve(&mut kept, terms, (false, Connections::ZERO), "shop/db", NOW);
             assert_eq!(kept, leasing());
         }
     }

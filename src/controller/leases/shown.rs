@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::asking::PEOPLE;
 use super::ledgers::{Kept, Waiting};
 use crate::api::conditions::Type;
 use crate::api::parse::UNBOUNDED;
@@ -79,10 +78,6 @@ impl Kept {
                 let free = free.bounded().unwrap_or_default();
                 (format!("It needs {needs}, and {free} are free for it."), next.to_owned())
             }
-            Why::Behind(uid) if &**uid == PEOPLE => (
-                "People wait longer, or come first, for the same connections (dbbudget reserve).".into(),
-                next.to_owned(),
-            ),
             Why::Behind(uid) => {
                 let first = self.waiting.iter().find(|other| other.pod.uid == *uid);
                 let first =

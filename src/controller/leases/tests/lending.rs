@@ -148,20 +148,25 @@ fn a_ledger_that_nobody_has_looked_at_may_be_a_lenders() {
     assert_eq!(bound(&cluster), Connections::new(20), "it has none");
 }
 
+/// A lender of 12 has recorded 2 for another budget, whose spec wants so many by now.
+fn raise(mut lender: Ledger, facts: &mut Facts, wants: u64) -> Ledger {
+    let mut cluster = Cluster::new();
+    cluster.budget("pool", 2, wants, &[]);
+    cluster.budget("rds", 1, 12, &["pool"]);
+    cluster.keep("pool", ledger(wants, 2, &[]));
+    lender.rebound(bounds(12, 1));
+    let entry = Entry { name: "pool".into(), connections: 2, origin: Origin::Budget, ..Entry::default() };
+    lender.enter("budget/pool/pool/0/1/2".into(), entry);
+    facts.borrowers = cluster.facts("rds", &lender).borrowers;
+    facts.listed.insert("pool".into());
+    facts.terms.as_mut().expect("it leases").bounds = Some(bounds(12, 1));
+    lender
+}
+
 #[test]
 fn the_room_for_rollouts_is_not_lent() {
     let (lender, mut facts) = super::rollout(3, &["a", "b", "c"], &[("new", "2")]); // 9 of 10, and 1 is room
-    let mut cluster = Cluster::new();
-    cluster.budget("pool", 2, 3, &[]);
-    cluster.budget("rds", 1, 10, &["pool"]);
-    cluster.keep("pool", ledger(3, 2, &[]));
-    let mut before = lender;
-    before.rebound(bounds(12, 1));
-    let entry = Entry { name: "pool".into(), connections: 2, origin: Origin::Budget, ..Entry::default() };
-    before.enter("budget/pool/pool/0/1/2".into(), entry);
-    facts.borrowers = cluster.facts("rds", &before).borrowers;
-    facts.listed.insert("pool".into());
-    facts.terms.as_mut().expect("it leases").bounds = Some(bounds(12, 1));
+    let before = raise(lender, &mut facts, 3);
     let plan = super::decided(&before, &facts, &mut super::Lost::default());
     assert_eq!(plan.ledger.lent(), Connections::new(2), "the third one is the room");
     assert_eq!(plan.ledger.entries()["new"].connections, 1, "with which the rollout gets on");
@@ -169,19 +174,20 @@ fn the_room_for_rollouts_is_not_lent() {
 }
 
 #[test]
+fn a_raise_that_never_fits_keeps_no_pod_waiting() {
+    let (lender, mut facts) = super::rollout(3, &["a"], &[("more", "1")]);
+    for (wants, waits) in [(11, true), (12, false)] {
+        let before = raise(lender.clone(), &mut facts, wants); // of 12, and 1 is the room
+        let plan = super::decided(&before, &facts, &mut super::Lost::default());
+        assert_eq!(plan.ledger.lent(), Connections::new(2), "a pod holds 3");
+        assert_eq!(!plan.ledger.knows("more"), waits, "{wants}");
+    }
+}
+
+#[test]
 fn whoever_replaces_a_lost_pod_comes_before_a_raise() {
     let (lender, mut facts) = super::rollout(3, &["a", "b"], &[("again", "1")]); // 6, where 9 were
-    let mut cluster = Cluster::new();
-    cluster.budget("pool", 2, 5, &[]);
-    cluster.budget("rds", 1, 12, &["pool"]);
-    cluster.keep("pool", ledger(5, 2, &[]));
-    let mut before = lender;
-    before.rebound(bounds(12, 1));
-    let entry = Entry { name: "pool".into(), connections: 2, origin: Origin::Budget, ..Entry::default() };
-    before.enter("budget/pool/pool/0/1/2".into(), entry);
-    facts.borrowers = cluster.facts("rds", &before).borrowers;
-    facts.listed.insert("pool".into());
-    facts.terms.as_mut().expect("it leases").bounds = Some(bounds(12, 1));
+    let before = raise(lender, &mut facts, 5);
     let decided = |lost: &mut super::Lost| super::decided(&before, &facts, lost).ledger;
     assert_eq!(decided(&mut super::Lost::default()).lent(), Connections::new(5), "nobody was lost: 6 + 5 and the room");
     let mut lost = super::Lost::default();
