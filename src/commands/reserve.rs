@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use kube::Api;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::reach::{Reach, ReachError};
 use super::words::{clock, connections as words, span};
@@ -90,8 +90,14 @@ pub enum ReserveError {
         why: String,
     },
     /// Somebody wants it no more.
-    #[error("stopped: nothing more is kept")]
+    #[error("stopped: it is not asked for any more")]
     Stopped,
+    /// Nor does anybody wait until it is taken back.
+    #[error("stopped: it may still be asked for; dbbudget reserve --release gives it back")]
+    Abandoned,
+    /// It cannot be told to stop.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
     /// It could not be taken back.
     #[error("{0}\nand it is still asked for, as that could not be taken back: {1}")]
     Left(Box<ReserveError>, ReachError),
@@ -117,13 +123,17 @@ pub async fn run(args: &Args, wish: &Wish, out: &mut dyn Write) -> Result<(), Re
     let limit = Duration::try_from(args.timeout).unwrap_or_default();
     match wish {
         Wish::Keep { name, connections, lasts, .. } => {
+            let mut stop = Stop::listen().map_err(ReserveError::Signals)?;
             let asked = budget.ask(name, *connections, *lasts).await?;
             let kept = tokio::select! {
                 kept = budget.until_kept(&asked, limit) => kept,
-                () = stopped() => Err(ReserveError::Stopped),
+                () = stop.wanted() => Err(ReserveError::Stopped),
             };
             if let Err(error) = kept {
-                return Err(take_back(&budget, &asked, error).await);
+                return Err(tokio::select! {
+                    error = take_back(&budget, &asked, error) => error,
+                    () = stop.wanted() => ReserveError::Abandoned,
+                });
             }
             let (of, until) = (&budget.place, clock(asked.until(), now()));
             writeln!(out, "{} of {of} kept as {name} until {until}", words((*connections).into()))?;
@@ -139,15 +149,23 @@ pub async fn run(args: &Args, wish: &Wish, out: &mut dyn Write) -> Result<(), Re
     Ok(())
 }
 
-/// Ctrl-C, or the like.
-async fn stopped() {
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    match (interrupt, terminate) {
-        (Ok(mut interrupt), Ok(mut terminate)) => tokio::select! {
+/// Ctrl-C, a closed terminal, or the like.
+struct Stop([Signal; 3]);
+
+impl Stop {
+    fn listen() -> io::Result<Self> {
+        let [interrupt, terminate, hang_up] =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+        Ok(Self([interrupt?, terminate?, hang_up?]))
+    }
+
+    async fn wanted(&mut self) {
+        let [interrupt, terminate, hang_up] = &mut self.0;
+        tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-        },
-        _ => std::future::pending().await, // whoever cannot be told ends at once, as always
+            _ = hang_up.recv() => {}
+        }
     }
 }
 

@@ -138,14 +138,22 @@ async fn people_keep_connections_for_a_while() {
     world.until("db", "it is given back", held(9)).await;
     let budget = world.get::<DatabaseBudget>("db").await;
     assert!(!budget.annotations().contains_key("dbbudget.dev/reserved"), "{:?}", budget.annotations());
-    let bin = env!("CARGO_BIN_EXE_dbbudget");
-    let mut command = Command::new("timeout");
-    command.args(["--preserve-status", "-s", "INT", "2", bin, "reserve", "5", "--for", "30m", "-n", &world.namespace]);
-    let stopped = command.env("KUBECONFIG", world.cluster.kubeconfig_file()).output().expect("it ends");
-    let said = String::from_utf8_lossy(&stopped.stderr);
-    assert!(stopped.status.code() == Some(1) && said.contains("stopped: nothing more is kept"), "{said}");
-    let budget = world.get::<DatabaseBudget>("db").await;
-    assert!(!budget.annotations().contains_key("dbbudget.dev/reserved"), "nobody waits for it: {budget:?}");
+    for another in [false, true] {
+        let bin = env!("CARGO_BIN_EXE_dbbudget");
+        let mut command = Command::new("timeout");
+        command.args(["--preserve-status", "-s", "INT", "4", bin, "reserve", "5", "--for", "30m", "--name", "psql"]);
+        command.args(["-n", &world.namespace]).env("KUBECONFIG", world.cluster.kubeconfig_file());
+        let waiting = command.stderr(Stdio::piped()).spawn().expect("it waits");
+        let asked = |b: &DatabaseBudget| b.annotations().contains_key("dbbudget.dev/reserved");
+        world.until("db", "it is asked for", asked).await;
+        if another {
+            told(&world, &["reserve", "1", "--for", "30m", "--name", "psql"]);
+        }
+        let stopped = waiting.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&stopped.stderr);
+        assert!(stopped.status.code() == Some(1) && said.contains("stopped: it is not asked for any more"), "{said}");
+        assert_eq!(asked(&world.get::<DatabaseBudget>("db").await), another, "only what it has asked for itself");
+    }
     told(&world, &["reserve", "1", "--for", "3s", "--name", "psql"]);
     world.until("db", "it is counted", held(10)).await;
     world.until("db", "its end has come", held(9)).await;

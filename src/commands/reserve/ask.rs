@@ -88,26 +88,32 @@ impl Budget {
         let end = now.checked_add(lasts).unwrap_or(Timestamp::MAX).as_second();
         let until = Time(Timestamp::from_second(end).unwrap_or_default());
         let wanted = Reservation { name: name.to_owned(), connections, until };
-        let before = self.write(name, Some(&wanted)).await?;
+        let before = self.write(name, Some(&wanted), |_| true).await?;
         Ok(Asked { wanted, before: before.filter(|before| before.until.0 > now) })
     }
 
     /// Asks for nothing under this name any more. Answers whether something was asked for.
     pub async fn withdraw(&self, name: &str) -> Result<bool, ReserveError> {
-        Ok(self.write(name, None).await?.is_some())
+        Ok(self.write(name, None, |_| true).await?.is_some())
     }
 
-    /// Asks for what was asked for before.
+    /// Asks for what was asked for before, unless somebody has asked for something else since.
     pub async fn restore(&self, asked: &Asked) -> Result<(), ReachError> {
-        match self.write(&asked.wanted.name, asked.before.as_ref()).await {
+        let is_ours = |there: Option<&Reservation>| there == Some(&asked.wanted);
+        match self.write(&asked.wanted.name, asked.before.as_ref(), is_ours).await {
             Err(ReserveError::Reach(error)) => Err(error),
-            _ => Ok(()), // or somebody else has written something else there since
+            _ => Ok(()), // or somebody has written what nobody can read
         }
     }
 
-    /// Writes what is asked for under a name, on condition that nobody else wrote since. Answers what was, and drops what
-    /// has ended.
-    async fn write(&self, name: &str, wanted: Option<&Reservation>) -> Result<Option<Reservation>, ReserveError> {
+    /// Writes what is asked for under a name, if what is there `is_due`, and on condition that nobody else wrote since.
+    /// Answers what was, and drops what has ended.
+    async fn write(
+        &self,
+        name: &str,
+        wanted: Option<&Reservation>,
+        is_due: impl Fn(Option<&Reservation>) -> bool,
+    ) -> Result<Option<Reservation>, ReserveError> {
         let what = || format!("cannot ask for it: the budget {} was not changed", self.place);
         let mut tries = 0;
         loop {
@@ -115,6 +121,9 @@ impl Budget {
             let unreadable = |why| ReserveError::Unreadable(self.place.to_string(), why, self.name.clone());
             let mut asked = read(budget.metadata.annotations.as_ref()).map_err(unreadable)?;
             let before = asked.iter().find(|one| one.name == name).cloned();
+            if !is_due(before.as_ref()) {
+                return Ok(before);
+            }
             let now = Timestamp::now();
             asked.retain(|one| one.name != name && one.until.0 > now);
             asked.extend(wanted.cloned());
@@ -192,7 +201,9 @@ fn in_the_way(stored: Option<&DatabaseLedgerSpec>, wanted: &Reservation) -> Stri
     let (held, bound) = (number(ledger.held(Source::Allocatable)), number(ledger.bound(Source::Allocatable)));
     let free = bound.saturating_sub(held);
     if free >= wanted.connections.into() {
-        return NOBODY.to_owned();
+        return format!(
+            "{free} of {bound} are free, which a pod that is being replaced may need for a minute; or {NOBODY}"
+        );
     }
     format!("{free} of {bound} are free, and {} were asked for. dbbudget top shows who holds them", wanted.connections)
 }

@@ -40,6 +40,12 @@ impl Lost {
         });
     }
 
+    /// When the next of them is forgotten, and its place with it.
+    #[must_use]
+    pub fn next(&self) -> Option<Moment> {
+        self.0.values().flatten().map(|(at, _)| at.after(TO_BE_REPLACED)).min()
+    }
+
     fn of(&self, workload: &Key) -> &[(Moment, u32)] {
         self.0.get(workload).map_or(&[], Vec::as_slice)
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::asking::{Lost, TO_HAVE_ITS_SHARE, asking, kept_for_lost, with_places_kept};
+use super::claims::Claim;
 use super::facts::{Absent, Facts, Member, Terms, number};
 use super::ledgers::Waiting;
 use super::lending::lend;
@@ -56,7 +57,7 @@ pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &m
     let execute = gated.filter(|pod| !pod.terminating()).cloned().collect();
     let not_started = steps.not_started(&ledger);
     let stuck = steps.stuck(&ledger);
-    let again = steps.again(&ledger);
+    let again = steps.again(&ledger).into_iter().chain(lost.next()).min();
     if let Some(adopted) = known.adopted.filter(|_| facts.terms.is_some()) {
         ledger.begin(adopted);
     }
@@ -110,7 +111,10 @@ impl Steps<'_> {
     /// The replacement of a pod that is gone comes first.
     fn note_lost(&self, absent: &Absent, verdict: &Verdict, lost: &mut Lost) {
         let Some(pod) = absent.last.as_ref().filter(|_| *verdict != Verdict::Alive) else { return };
-        if let Some(claim) = self.facts.claim_of(&pod.owners).and_then(|claim| self.facts.claims.get(claim)) {
+        let is_done =
+            |claim: &Claim| matches!(&*claim.key.kind, "Job" | "CronJob") && matches!(verdict, Verdict::Ended(_));
+        let claim = self.facts.claim_of(&pod.owners).and_then(|claim| self.facts.claims.get(claim));
+        if let Some(claim) = claim.filter(|claim| !is_done(claim)) {
             let pinned = pod.drawn_from(self.known.budget);
             lost.note(&claim.key, self.known.now, number(pinned.least()));
         }

@@ -18,8 +18,8 @@ use crate::serve::metrics::Metrics;
 const AT_ONCE: usize = 24;
 /// The watch brings back what was written within this time; after it, it is written again.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Refusals in a row that are no passing matter.
-const TO_BE_TOLD: u32 = 5;
+/// What is refused for this long is no passing matter.
+const TO_BE_TOLD: Duration = Duration::from_secs(5);
 
 /// Lets pods go.
 #[derive(Clone)]
@@ -56,16 +56,14 @@ impl Executor {
             match written {
                 Ok(()) => {
                     this.sent().insert(pod.uid.clone(), Some(Instant::now()));
-                    let why = locked(&this.refused).ended(&budget, |uid| *uid == pod.uid);
+                    let why = locked(&this.refused).ended(&budget, Instant::now(), |uid| *uid == pod.uid);
                     ledgers.stall(&budget, Unwritten::Pods, why);
                 }
                 Err(error) => {
                     tracing::debug!(pod = %pod.name, "{error}");
-                    if error.needs_help()
-                        && let Some(why) = locked(&this.refused).note(&budget, &pod.uid, &error)
-                    {
-                        tracing::warn!("{why}");
-                        ledgers.stall(&budget, Unwritten::Pods, Some(why));
+                    if error.needs_help() {
+                        let why = locked(&this.refused).note(&budget, &pod.uid, &error, Instant::now());
+                        ledgers.stall(&budget, Unwritten::Pods, why);
                     }
                     this.sent().remove(&pod.uid);
                     let _ = this.failed.send(budget); // nobody receives any more: this is stopping
@@ -76,7 +74,7 @@ impl Executor {
 
     /// Only these pods are to be let go now. What is refused to others matters no longer.
     pub fn only(&self, ledgers: &Ledgers, budget: &Name, pods: &[Arc<Pod>]) {
-        let why = locked(&self.refused).ended(budget, |uid| !pods.iter().any(|pod| pod.uid == *uid));
+        let why = locked(&self.refused).ended(budget, Instant::now(), |uid| !pods.iter().any(|pod| pod.uid == *uid));
         ledgers.stall(budget, Unwritten::Pods, why);
     }
 
@@ -104,25 +102,25 @@ fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Pods that were granted their connections and may not be patched.
+/// Pods that were granted their connections and may not be patched: since when people have to be told, and why.
 #[derive(Debug, Default)]
-struct Refusals(BTreeMap<(Name, Uid), (u32, String)>);
+struct Refusals(BTreeMap<(Name, Uid), (Instant, String)>);
 
 impl Refusals {
-    /// One more. Answers why, if people have to be told: the pod may as well be one that somebody else has let go, or that
-    /// took another's name, which the watch tells soon.
-    fn note(&mut self, budget: &Name, pod: &Uid, error: &WriteError) -> Option<String> {
-        let (times, why) = self.0.entry((budget.clone(), pod.clone())).or_default();
-        *times = if matches!(error, WriteError::Forbidden(_)) { TO_BE_TOLD } else { times.saturating_add(1) };
-        *why = error.to_string();
-        (*times >= TO_BE_TOLD).then(|| why.clone())
+    /// A pod was refused. Answers what people are to be told of this budget: the pod may as well be one that somebody else
+    /// has let go, or that took another's name, which the watch tells soon.
+    fn note(&mut self, budget: &Name, pod: &Uid, error: &WriteError, now: Instant) -> Option<String> {
+        let lasts = if matches!(error, WriteError::Forbidden(_)) { Duration::ZERO } else { TO_BE_TOLD };
+        let refusal = self.0.entry((budget.clone(), pod.clone())).or_insert((now + lasts, String::new()));
+        *refusal = (refusal.0.min(now + lasts), error.to_string());
+        self.ended(budget, now, |_| false)
     }
 
-    /// Forgets those of a budget of which that is true. Answers what people are still to be told of the others.
-    fn ended(&mut self, budget: &Name, is: impl Fn(&Uid) -> bool) -> Option<String> {
+    /// Forgets those of a budget of which that is true. Answers what people are to be told of the others.
+    fn ended(&mut self, budget: &Name, now: Instant, is: impl Fn(&Uid) -> bool) -> Option<String> {
         self.0.retain(|(of, pod), _| of != budget || !is(pod));
-        let left = self.0.iter().filter(|((of, _), (times, _))| of == budget && *times >= TO_BE_TOLD);
-        left.map(|(_, (_, why))| why.clone()).next()
+        let told = self.0.iter().find(|((of, _), (since, _))| of == budget && *since <= now);
+        told.map(|(_, (_, why))| why.clone())
     }
 }
 
@@ -146,15 +144,16 @@ mod tests {
 
     #[test]
     fn a_refusal_that_lasts_is_told_until_its_pod_is_let_go() {
-        let (mut refused, shop) = (Refusals::default(), Name::new("shop", "db"));
-        let refusal = WriteError::Refused { what: "the Pod shop/a".into(), why: "a policy says no".into() };
-        let told = |refused: &mut Refusals| refused.note(&shop, &"a".into(), &refusal);
-        assert!((1..TO_BE_TOLD).all(|_| told(&mut refused).is_none()));
-        assert!(told(&mut refused).is_some_and(|why| why.contains("a policy says no")));
+        let (mut refused, shop, now) = (Refusals::default(), Name::new("shop", "db"), Instant::now());
+        let refusal = WriteError::Refused { what: "the Pod shop/b".into(), why: "a policy says no".into() };
+        assert_eq!(refused.note(&shop, &"b".into(), &refusal, now), None);
+        let told = refused.note(&shop, &"b".into(), &refusal, now + TO_BE_TOLD);
+        assert!(told.as_ref().is_some_and(|why| why.contains("a policy says no")));
         let forbidden = WriteError::Forbidden("grant it patch on pods".into());
-        assert!(refused.note(&shop, &"b".into(), &forbidden).is_some(), "that does not pass by itself");
-        assert!(refused.ended(&Name::new("shop", "other"), |_| true).is_none());
-        assert!(refused.ended(&shop, |uid| &**uid == "b").is_some(), "the other one still waits");
-        assert!(refused.ended(&shop, |uid| &**uid == "a").is_none());
+        assert_eq!(refused.note(&shop, &"c".into(), &forbidden, now + TO_BE_TOLD), told, "one after the other");
+        let mut ended = |budget: &Name, pod: &str| refused.ended(budget, now + TO_BE_TOLD, |uid| &**uid == pod);
+        assert!(ended(&Name::new("shop", "other"), "b").is_none());
+        assert!(ended(&shop, "b").is_some_and(|why| why.contains("patch on pods")), "that does not pass by itself");
+        assert!(ended(&shop, "c").is_none());
     }
 }
