@@ -74,7 +74,7 @@ async fn a_cluster_is_asked_who_holds_what_and_why_others_wait() {
     assert_eq!((&json["state"], &json["budgets"][0]["connections"]), (&"Waits".into(), &3.into()));
 
     let out = told(&world, &["explain", "pod", runs]);
-    for part in ["has its connections.", "by the claim", "3 connections, given", "app: overflow 1, pool 2"] {
+    for part in ["has its connections.", "by the claim", "3 connections, given", "app: overflow 0, pool 3"] {
         assert!(out.contains(part), "{part}: {out}");
     }
     refused(&world, &["explain", "pod", &format!("{runs}x")], &format!("did you mean {runs}"));
