@@ -31,6 +31,9 @@ use crate::serve::metrics::Metrics;
 const LARGEST: usize = 4 << 20;
 /// Longer than the API server waits, nobody listens.
 const READING: Duration = Duration::from_secs(DEADLINE);
+/// An API server uses a connection again for 90 s (Go's `IdleConnTimeout`). If this side closed it first, a question might
+/// come just then, and its pod would be let in unasked. hyper waits this long for the next question, headers included.
+const IDLE: Duration = Duration::from_secs(120);
 /// After a signal, requests still come until everybody has heard that this replica is gone.
 const LINGER: Duration = Duration::from_secs(5);
 /// And those that are under way may end.
@@ -75,7 +78,7 @@ pub async fn run(
     let router = Router::new().route(PODS, post(pods)).route(JOBS, post(jobs)).with_state(Context { shared, metrics });
     let handle = Handle::new();
     let mut server = axum_server::from_tcp_rustls(listener, tls.clone())?.handle(handle.clone());
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(READING);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
     server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(20)));
     pending.done();
     let serving = server.serve(router.into_make_service());
@@ -148,4 +151,46 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+    use super::*;
+
+    /// As an API server asks: over HTTP/1.1, on a connection that was quiet for longer than it waits for an answer.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_connection_that_was_quiet_is_answered_on() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let certificate = Certificate { authorities: chain.clone(), chain, key };
+        let (_kept, certificates) = watch::channel(Some(Arc::new(certificate)));
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shared, _notices) = Shared::new();
+        let (metrics, ready) = (Arc::default(), Readiness::default());
+        tokio::spawn(run(listener, shared, metrics, ready, certificates, std::future::pending()));
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut roots = RootCertStore::empty();
+            roots.add(made.cert.der().clone()).unwrap();
+            let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+            let name = ServerName::try_from("localhost").unwrap();
+            let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+            let mut stream = StreamOwned::new(connection, TcpStream::connect(address).unwrap());
+            for quiet in [Duration::ZERO, READING + Duration::from_secs(1)] {
+                std::thread::sleep(quiet);
+                write!(stream, "POST {PODS} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{{}}").unwrap();
+                let mut answer = [0; 1024];
+                let read = stream.read(&mut answer).unwrap();
+                assert!(String::from_utf8_lossy(&answer[..read]).starts_with("HTTP/1.1 400"), "no AdmissionReview");
+            }
+        });
+        asked.await.unwrap();
+    }
 }
