@@ -15,14 +15,14 @@ use crate::workload::Key;
 /// A pod that is lost is created again within this time.
 const TO_BE_REPLACED: u32 = 60;
 
-/// Granted pods that each workload lost: when, and their smallest. Their replacements come first.
+/// Granted pods that each workload lost: when, and what they held. Their replacements come first.
 #[derive(Clone, Debug, Default)]
 pub struct Lost(BTreeMap<Key, Vec<(Moment, u32)>>);
 
 impl Lost {
     /// A pod with an entry is gone.
-    pub fn note(&mut self, workload: &Key, now: Moment, least: u32) {
-        self.0.entry(workload.clone()).or_default().push((now, least));
+    pub fn note(&mut self, workload: &Key, now: Moment, held: u32) {
+        self.0.entry(workload.clone()).or_default().push((now, held));
     }
 
     /// One of them is replaced.
@@ -96,8 +96,8 @@ pub fn asking(
     asking.collect()
 }
 
-/// A ledger that holds, too, what is about to be asked for again: the smallest of each pod that was lost and has no
-/// replacement yet (a `StatefulSet`'s, all of a `Recreate`). Whoever waits would take its place meanwhile. And what another
+/// A ledger that holds, too, what is about to be asked for again: what each pod held that was lost and has no replacement
+/// yet (a `StatefulSet`'s, all of a `Recreate`). Whoever waits would take its place meanwhile. And what another
 /// budget waits for, but for the room, as a rollout may be what gives it back, and for what replacements need.
 #[must_use]
 pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost, room: SurgeRoom) -> Cow<'a, Ledger> {
@@ -123,19 +123,19 @@ pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost, room
     Cow::Owned(kept)
 }
 
-/// What neither people nor other budgets are given: the smallest of each pod that was lost, until it is replaced.
+/// What neither people nor other budgets are given: what each pod held that was lost, until it is replaced.
 #[must_use]
 pub fn kept_for_lost(facts: &Facts, lost: &Lost) -> Connections {
     let places = places(facts, lost).filter(|(_, entry)| entry.source == Source::Allocatable);
     places.map(|(_, entry)| entry.connections.into()).sum::<Connections>() + replacing(facts, lost)
 }
 
-/// The smallest of replacements that wait already.
+/// The same for replacements that wait already.
 fn replacing(facts: &Facts, lost: &Lost) -> Connections {
     let of_claim = facts.claims.iter().enumerate().map(|(place, claim)| {
         let waiting = facts.members.values().filter(|m| m.claim == place && m.waits && !m.pod.terminating()).count();
         let lost = lost.of(&claim.key).iter().filter(|_| claim.source == Source::Allocatable);
-        lost.skip(missing(facts, place, claim)).take(waiting).map(|(_, least)| Connections::from(*least)).sum()
+        lost.skip(missing(facts, place, claim)).take(waiting).map(|(_, held)| Connections::from(*held)).sum()
     });
     of_claim.sum()
 }
@@ -148,8 +148,8 @@ fn missing(facts: &Facts, place: usize, claim: &Claim) -> usize {
 fn places<'a>(facts: &'a Facts, lost: &'a Lost) -> impl Iterator<Item = (Uid, Entry)> + 'a {
     facts.claims.iter().enumerate().flat_map(|(place, claim)| {
         let lost = lost.of(&claim.key).iter().take(missing(facts, place, claim));
-        lost.enumerate().map(|(number, (_, least))| {
-            let entry = Entry { connections: *least, source: claim.source, ..Entry::default() };
+        lost.enumerate().map(|(number, (_, held))| {
+            let entry = Entry { connections: *held, source: claim.source, ..Entry::default() };
             (format!("{}/{number}", claim.id).into(), entry)
         })
     })

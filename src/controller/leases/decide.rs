@@ -88,6 +88,7 @@ impl Steps<'_> {
             if let Some(last) = &absent.last {
                 self.drain_of(ledger, &absent.uid, last);
             }
+            self.note_lost(ledger, absent, verdict, lost);
             match verdict {
                 Verdict::Ended(ended) => ledger.remove(ended),
                 Verdict::Alive => ledger.seen_alive(&absent.uid),
@@ -104,19 +105,18 @@ impl Steps<'_> {
                     ledger.quarantine(&absent.uid, why, self.known.now, wait);
                 }
             }
-            self.note_lost(absent, verdict, lost);
         }
     }
 
-    /// The replacement of a pod that is gone comes first.
-    fn note_lost(&self, absent: &Absent, verdict: &Verdict, lost: &mut Lost) {
+    /// The replacement of a pod that is gone comes first, and has its place.
+    fn note_lost(&self, ledger: &Ledger, absent: &Absent, verdict: &Verdict, lost: &mut Lost) {
         let Some(pod) = absent.last.as_ref().filter(|_| *verdict != Verdict::Alive) else { return };
         let is_done =
             |claim: &Claim| matches!(&*claim.key.kind, "Job" | "CronJob") && matches!(verdict, Verdict::Ended(_));
         let claim = self.facts.claim_of(&pod.owners).and_then(|claim| self.facts.claims.get(claim));
         if let Some(claim) = claim.filter(|claim| !is_done(claim)) {
-            let pinned = pod.drawn_from(self.known.budget);
-            lost.note(&claim.key, self.known.now, number(pinned.least()));
+            let held = ledger.entries().get(&absent.uid).map_or(0, |entry| entry.connections);
+            lost.note(&claim.key, self.known.now, held);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::asking::Lost;
+use super::asking::{Lost, kept_for_lost};
 use super::claims::Claim;
 use super::decide::decide;
 use super::facts::{Absent, Facts, Member, Terms};
@@ -177,13 +177,27 @@ fn who_slipped_past_counts_as_it_is_written_whatever_is_written_on_it() {
 
 /// One pod with an entry that nobody sees any more, and what a read of it says.
 fn gone(last: Option<Pod>, answer: &Answer) -> Plan {
+    losing(last, answer, &mut Lost::default())
+}
+
+fn losing(last: Option<Pod>, answer: &Answer, places: &mut Lost) -> Plan {
     let mut ledger = leasing();
     let granted = decided(&ledger, &facts(1, vec![pod("a", None)]), &mut Lost::default());
     ledger = granted.ledger;
     let (uid, last): (Uid, _) = ("a".into(), last.map(Arc::new));
     let verdict = judge(&uid, answer, last.as_ref().map(|pod| pod.seen));
     let absent = Absent { uid, pod: Name::new("shop", "a"), last, place: None };
-    decide(&ledger, true, &facts(1, Vec::new()), known(&BTreeSet::new(), &[(absent, verdict)]), &mut Lost::default())
+    decide(&ledger, true, &facts(1, Vec::new()), known(&BTreeSet::new(), &[(absent, verdict)]), places)
+}
+
+#[test]
+fn the_place_of_a_pod_that_is_gone_is_what_it_held() {
+    let stopped = PodSeen { running: false, terminal: true, deleting: true, last: true, ..RUNNING };
+    let mut lost = Lost::default();
+    let plan = losing(Some(Pod { seen: stopped, ..pod("a", Some(3)) }), &Answer::NotFound, &mut lost);
+    assert_eq!(plan.again, Some(Moment(1_060)), "for a minute");
+    assert_eq!(kept_for_lost(&facts(1, Vec::new()), &lost), Connections::new(3), "not the 1 that it could do with");
+    assert_eq!(kept_for_lost(&facts(0, Vec::new()), &lost), Connections::ZERO, "it was scaled down");
 }
 
 #[test]
