@@ -108,15 +108,16 @@ pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost, room
     for (key, entry) in places(facts, lost) {
         kept.enter(key, entry);
     }
-    let of_pods = room.kept() + replacing(facts, lost);
+    let of_pods = ledger.held(Source::Allocatable) + room.kept() + kept_for_lost(facts, lost);
+    let mut free = ledger.bound(Source::Allocatable).less(of_pods);
     let may_fit = kept.bound(Source::Allocatable).less(room.size).less(ledger.lent());
     for borrower in &facts.borrowers {
         let lacks = Connections::from(borrower.lacks(ledger));
         if lacks > may_fit {
             continue; // not even without a single pod; it keeps nobody waiting
         }
-        let free = kept.bound(Source::Allocatable).less(kept.held(Source::Allocatable)).less(of_pods);
         let connections = number(free.min(lacks));
+        free = free.less(connections.into());
         let entry = Entry { connections, origin: Origin::Budget, ..Entry::default() };
         kept.enter(format!("budget/{}", borrower.name).into(), entry);
     }
@@ -126,16 +127,14 @@ pub fn with_places_kept<'a>(facts: &Facts, ledger: &'a Ledger, lost: &Lost, room
 /// What neither people nor other budgets are given: what each pod held that was lost, until it is replaced.
 #[must_use]
 pub fn kept_for_lost(facts: &Facts, lost: &Lost) -> Connections {
-    let places = places(facts, lost).filter(|(_, entry)| entry.source == Source::Allocatable);
-    places.map(|(_, entry)| entry.connections.into()).sum::<Connections>() + replacing(facts, lost)
-}
-
-/// The same for replacements that wait already.
-fn replacing(facts: &Facts, lost: &Lost) -> Connections {
     let of_claim = facts.claims.iter().enumerate().map(|(place, claim)| {
+        let lost = lost.of(&claim.key);
+        if lost.is_empty() || claim.source != Source::Allocatable {
+            return Connections::ZERO;
+        }
         let waiting = facts.members.values().filter(|m| m.claim == place && m.waits && !m.pod.terminating()).count();
-        let lost = lost.of(&claim.key).iter().filter(|_| claim.source == Source::Allocatable);
-        lost.skip(missing(facts, place, claim)).take(waiting).map(|(_, held)| Connections::from(*held)).sum()
+        let places = lost.iter().take(missing(facts, place, claim) + waiting);
+        places.map(|(_, held)| Connections::from(*held)).sum()
     });
     of_claim.sum()
 }

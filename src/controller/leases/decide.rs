@@ -47,7 +47,9 @@ pub fn decide(before: &Ledger, same: bool, facts: &Facts, known: Known, lost: &m
     ledger.expire(known.now);
     steps.enter(&mut ledger);
     let (is_known, of_lost) = (!steps.is_unknown(), kept_for_lost(facts, lost));
-    let kept = room(facts, known.budget, &ledger).kept() + of_lost;
+    let of_room =
+        if facts.borrowers.is_empty() { Connections::ZERO } else { room(facts, known.budget, &ledger).kept() };
+    let kept = of_room + of_lost;
     lend(&mut ledger, facts, (is_known, kept), known.budget, known.now);
     reserve(&mut ledger, facts.terms.as_ref(), (is_known, of_lost), known.budget, known.now);
     let waiting = steps.grant(&mut ledger, lost);
