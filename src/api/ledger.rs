@@ -7,7 +7,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::workload::Source;
+pub mod entry;
+
+pub use entry::{Entry, Origin};
 
 // Everything is in the spec: entries and the number that bounds them change in one write or not at all.
 /// All grants of the budget of the same name and namespace.
@@ -74,42 +76,35 @@ pub struct DatabaseLedgerSpec {
     #[schemars(range(min = 0))]
     pub held: i64,
     /// Grants and facts, by the UID of the pod, or by the entry's own key where no pod is behind it. An entry never
-    /// changes. Each has the namespace and name of its pod, connections, since when, the values that are written as
-    /// annotations when the gate is removed, until when if it ends by itself, source if that is not Allocatable, and
-    /// origin if that is not Granted: Adopted, Escaped, Freed, Drain, Reserved or Budget.
+    /// changes. Each is a line: namespace and name of its pod, connections, since when; origin= if that is not Granted but
+    /// Adopted, Escaped, Freed, Drain, Reserved or Budget; source= if that is not Allocatable; values= the key of what is
+    /// written when the gate is removed; until= if it ends by itself.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "written_by_dbbudget_alone")]
     pub entries: BTreeMap<String, Entry>,
+    /// What is written to pods when their gates are removed, by the key that their entries name: values by annotation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "written_by_dbbudget_alone")]
+    pub values: BTreeMap<String, BTreeMap<String, String>>,
     /// Entries whose pods are gone without proof that they ended, by the UID of the pod: the entry, why and since when
     /// it is here, its node, the seconds after which a kubelet has killed the pod, and until when it stays.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "written_by_dbbudget_alone")]
     pub quarantine: BTreeMap<String, Quarantined>,
-    /// Name of the node of each pod that has an entry, and the seconds that its kubelet gives the pod to end, as far as
-    /// they have been noted. A dbbudget that was not there when a pod vanished asks that node.
+    /// Where pods run that have an entry, as far as that has been noted: by the name of the node, and by the seconds that
+    /// its kubelet gives them to end, their UIDs. A dbbudget that was not there when a pod vanished asks that node.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "written_by_dbbudget_alone")]
-    pub nodes: BTreeMap<String, Place>,
+    pub nodes: BTreeMap<String, BTreeMap<u32, String>>,
 }
 
-/// Nobody else may write it, so that the API server need not check every field of every entry, nor keep who owns it, at
-/// every write: of a ledger of 100 entries that is three quarters of what a write costs.
+/// Nobody else may write it, so that the API server need not check every entry, nor keep who owns it, at every write.
 fn written_by_dbbudget_alone(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "x-kubernetes-map-type": "atomic",
         "x-kubernetes-preserve-unknown-fields": true,
     })
-}
-
-/// Where a pod runs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Place {
-    /// Name of the node.
-    pub name: String,
-    /// Seconds that its kubelet gives the pod to end.
-    pub grace_seconds: i64,
 }
 
 /// Where a ledger is in its life.
@@ -120,57 +115,6 @@ pub enum Phase {
     Adopting,
     /// Grants are added.
     Leasing,
-}
-
-/// Why an entry is there. Only a grant had to fit; the others are facts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Origin {
-    /// A waiting pod was given its connections.
-    #[default]
-    Granted,
-    /// The pod ran before the ledger began.
-    Adopted,
-    /// The pod started without being sized or gated.
-    Escaped,
-    /// The gate was removed without a grant: the budget was deleted, or dbbudget turned off.
-    Freed,
-    /// A container was killed, and its backends may finish a query.
-    Drain,
-    /// `dbbudget reserve` keeps them until the entry ends.
-    Reserved,
-    /// Another budget draws from this one.
-    Budget,
-}
-
-/// Connections given to one pod.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Entry {
-    /// Namespace of the pod.
-    pub namespace: String,
-    /// Name of the pod, or of what holds the connections instead.
-    pub name: String,
-    /// Connections it may hold.
-    pub connections: i32,
-    /// Why the entry is there: Granted, Adopted, Escaped, Freed, Drain, Reserved or Budget.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub origin: Origin,
-    /// What it counts against: Allocatable or Reserve.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub source: Source,
-    /// Annotations to write when the gate is removed.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub values: BTreeMap<String, String>,
-    /// When the entry was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Time>,
-    /// When the entry ends by itself (Drain, Reserved).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Time>,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 /// An entry whose pod is gone without proof that it ended.

@@ -142,7 +142,8 @@ impl Replay {
         }
         self.leaves(name, &before, next);
         for (uid, entry) in &before.entries {
-            if next.entries.get(uid).is_some_and(|now| now != entry) {
+            let values = |of: &DatabaseLedgerSpec| entry.values.as_ref().and_then(|key| of.values.get(key).cloned());
+            if next.entries.get(uid).is_some_and(|now| now != entry || values(next) != values(&before)) {
                 self.wrong(&format!("the entry of {} in {name} has changed", entry.name));
             }
         }

@@ -1,6 +1,7 @@
 //! A ledger as it is stored, and as it is computed with.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,14 +11,16 @@ use crate::api::ledger::{self as stored, DatabaseLedgerSpec};
 use crate::api::workload::Source as ShownSource;
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
-use crate::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Quarantined, Uid};
+use crate::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Quarantined, Uid, Values};
 
 /// What counts for an entry whose pod may open as many as it likes: more than any database has.
 pub const UNBOUNDED: u32 = 1_000_000;
 
 /// Reads a ledger.
-#[must_use]
-pub fn ledger(spec: &DatabaseLedgerSpec) -> Ledger {
+///
+/// # Errors
+/// When an entry names values that are not there.
+pub fn ledger(spec: &DatabaseLedgerSpec) -> Result<Ledger, String> {
     let phase = match spec.phase {
         stored::Phase::Adopting => Phase::Adopting,
         stored::Phase::Leasing => Phase::Leasing,
@@ -27,9 +30,17 @@ pub fn ledger(spec: &DatabaseLedgerSpec) -> Ledger {
         reserve: connections(spec.reserve),
         generation: spec.budget_generation,
     };
-    let entries = spec.entries.iter().map(|(uid, e)| (uid.as_str().into(), entry(e))).collect();
-    let quarantine = spec.quarantine.iter().map(|(uid, q)| (uid.as_str().into(), quarantined(q))).collect();
-    Ledger::stored(phase, bounds, entries, quarantine)
+    let values = spec.values.iter().map(|(key, values)| (key.as_str(), Arc::new(values.clone()))).collect();
+    let entries = spec.entries.iter().map(|(uid, stored)| {
+        let read = entry(stored, &values).map_err(|what| format!("spec.entries.{uid}: {what}"))?;
+        Ok((uid.as_str().into(), read))
+    });
+    let quarantine = spec.quarantine.iter().map(|(uid, kept)| {
+        let read = quarantined(kept, &values).map_err(|what| format!("spec.quarantine.{uid}.entry: {what}"))?;
+        Ok((uid.as_str().into(), read))
+    });
+    let (entries, quarantine) = (entries.collect::<Result<_, String>>()?, quarantine.collect::<Result<_, String>>()?);
+    Ok(Ledger::stored(phase, bounds, entries, quarantine))
 }
 
 /// What is stored beside the ledger itself.
@@ -50,40 +61,40 @@ pub struct Place {
     pub grace: u32,
 }
 
-impl Place {
-    fn stored(&self) -> stored::Place {
-        stored::Place { name: self.node.to_string(), grace_seconds: self.grace.into() }
-    }
-}
-
 impl Beside {
     /// Reads it.
     #[must_use]
     pub fn of(spec: &DatabaseLedgerSpec) -> Self {
-        let place = |place: &stored::Place| Place {
-            node: place.name.as_str().into(),
-            grace: u32::try_from(place.grace_seconds.max(0)).unwrap_or(u32::MAX),
-        };
-        let nodes = spec.nodes.iter().map(|(uid, known)| (uid.as_str().into(), place(known)));
-        Self { budget_uid: spec.budget_uid.clone(), nodes: nodes.collect() }
+        let mut nodes = BTreeMap::new();
+        for (node, pods) in &spec.nodes {
+            let node: Arc<str> = node.as_str().into();
+            for (grace, uids) in pods {
+                let place = Place { node: node.clone(), grace: *grace };
+                nodes.extend(uids.split(' ').map(|uid| (uid.into(), place.clone())));
+            }
+        }
+        Self { budget_uid: spec.budget_uid.clone(), nodes }
+    }
+
+    fn stored_nodes(&self) -> BTreeMap<String, BTreeMap<u32, String>> {
+        let mut nodes: BTreeMap<String, BTreeMap<u32, String>> = BTreeMap::new();
+        for (uid, Place { node, grace }) in &self.nodes {
+            let uids = nodes.entry(node.to_string()).or_default().entry(*grace).or_default();
+            if !uids.is_empty() {
+                uids.push(' ');
+            }
+            uids.push_str(uid);
+        }
+        nodes
     }
 }
 
 /// Writes a ledger.
 #[must_use]
 pub fn ledger_spec(ledger: &Ledger, beside: &Beside) -> DatabaseLedgerSpec {
-    DatabaseLedgerSpec {
-        nodes: beside.nodes.iter().map(|(uid, place)| (uid.to_string(), place.stored())).collect(),
-        entries: ledger.entries().iter().map(|(uid, e)| (uid.to_string(), stored_entry(e))).collect(),
-        quarantine: ledger.quarantined().iter().map(|(uid, q)| (uid.to_string(), stored_quarantine(q))).collect(),
-        ..scalars(ledger, &beside.budget_uid)
-    }
-}
-
-/// All of it but entries.
-fn scalars(ledger: &Ledger, uid: &str) -> DatabaseLedgerSpec {
     let bounds = ledger.bounds();
     let held = [Source::Allocatable, Source::Reserve].map(|source| ledger.held(source)).into_iter().sum();
+    let mut keys = Keys::default();
     DatabaseLedgerSpec {
         phase: match ledger.phase() {
             Phase::Adopting => stored::Phase::Adopting,
@@ -92,11 +103,36 @@ fn scalars(ledger: &Ledger, uid: &str) -> DatabaseLedgerSpec {
         allocatable: number(bounds.allocatable),
         reserve: number(bounds.reserve),
         budget_generation: bounds.generation,
-        budget_uid: uid.to_owned(),
+        budget_uid: beside.budget_uid.clone(),
         held: number(held).into(),
-        entries: BTreeMap::new(),
-        quarantine: BTreeMap::new(),
-        nodes: BTreeMap::new(),
+        entries: ledger.entries().iter().map(|(uid, e)| (uid.to_string(), stored_entry(e, &mut keys))).collect(),
+        quarantine: ledger
+            .quarantined()
+            .iter()
+            .map(|(uid, kept)| (uid.to_string(), stored_quarantine(kept, &mut keys)))
+            .collect(),
+        values: keys.0,
+        nodes: beside.stored_nodes(),
+    }
+}
+
+/// Most pods of a workload are told the same, which is stored once.
+#[derive(Default)]
+struct Keys(BTreeMap<String, BTreeMap<String, String>>);
+
+impl Keys {
+    /// The key of some values: made of them, so that an entry's line is the same in every version of its ledger.
+    fn of(&mut self, values: &Values) -> Option<String> {
+        if values.is_empty() {
+            return None;
+        }
+        let mut hasher = DefaultHasher::new();
+        values.hash(&mut hasher);
+        // Two that differ never share a key, whatever their hashes are.
+        let mut keys = (hasher.finish() & 0xffff_ffff..).map(|hash| format!("{hash:08x}"));
+        let key = keys.find(|key| self.0.get(key).is_none_or(|known| known == values.as_ref()))?;
+        self.0.entry(key.clone()).or_insert_with(|| values.as_ref().clone());
+        Some(key)
     }
 }
 
@@ -120,8 +156,12 @@ fn seconds(n: i32) -> u32 {
     u32::try_from(n).unwrap_or(0)
 }
 
-fn entry(entry: &stored::Entry) -> Entry {
-    Entry {
+fn entry(entry: &stored::Entry, values: &BTreeMap<&str, Values>) -> Result<Entry, String> {
+    let values = entry.values.as_deref().map(|key| {
+        let missing = || format!("values={key} is not in spec.values");
+        values.get(key).cloned().ok_or_else(missing)
+    });
+    Ok(Entry {
         namespace: entry.namespace.clone(),
         name: entry.name.clone(),
         connections: seconds(entry.connections),
@@ -130,13 +170,13 @@ fn entry(entry: &stored::Entry) -> Entry {
             ShownSource::Allocatable => Source::Allocatable,
             ShownSource::Reserve => Source::Reserve,
         },
-        values: entry.values.clone(),
-        since: entry.since.as_ref().map(moment).unwrap_or_default(),
+        values: values.transpose()?.unwrap_or_default(),
+        since: moment(&entry.since),
         until: entry.until.as_ref().map(moment),
-    }
+    })
 }
 
-fn stored_entry(entry: &Entry) -> stored::Entry {
+fn stored_entry(entry: &Entry, keys: &mut Keys) -> stored::Entry {
     stored::Entry {
         namespace: entry.namespace.clone(),
         name: entry.name.clone(),
@@ -146,8 +186,8 @@ fn stored_entry(entry: &Entry) -> stored::Entry {
             Source::Allocatable => ShownSource::Allocatable,
             Source::Reserve => ShownSource::Reserve,
         },
-        values: entry.values.clone(),
-        since: Some(time(entry.since)),
+        values: keys.of(&entry.values),
+        since: time(entry.since),
         until: entry.until.map(time),
     }
 }
@@ -162,20 +202,20 @@ const ORIGINS: [(Origin, stored::Origin); 7] = [
     (Origin::Budget, stored::Origin::Budget),
 ];
 
-fn quarantined(kept: &stored::Quarantined) -> Quarantined {
-    Quarantined {
-        entry: entry(&kept.entry),
+fn quarantined(kept: &stored::Quarantined, values: &BTreeMap<&str, Values>) -> Result<Quarantined, String> {
+    Ok(Quarantined {
+        entry: entry(&kept.entry, values)?,
         why: kept.why.clone(),
         node: kept.node.clone(),
         since: moment(&kept.since),
         killed_after: seconds(kept.killed_after),
         until: moment(&kept.until),
-    }
+    })
 }
 
-fn stored_quarantine(kept: &Quarantined) -> stored::Quarantined {
+fn stored_quarantine(kept: &Quarantined, keys: &mut Keys) -> stored::Quarantined {
     stored::Quarantined {
-        entry: stored_entry(&kept.entry),
+        entry: stored_entry(&kept.entry, keys),
         why: kept.why.clone(),
         node: kept.node.clone(),
         since: time(kept.since),
@@ -184,55 +224,21 @@ fn stored_quarantine(kept: &Quarantined) -> stored::Quarantined {
     }
 }
 
-/// What differs between two versions, as a merge patch of the spec: a burst of grants is a small write, however many hold
-/// something already.
-#[must_use]
-pub fn difference(before: (&Ledger, &Beside), after: (&Ledger, &Beside)) -> serde_json::Value {
-    let ((before, known), (after, beside)) = (before, after);
-    let mut patch = serde_json::to_value(scalars(after, &beside.budget_uid)).unwrap_or_default();
-    patch["entries"] = changes(before.entries(), after.entries(), stored_entry);
-    patch["quarantine"] = changes(before.quarantined(), after.quarantined(), stored_quarantine);
-    patch["nodes"] = changes(&known.nodes, &beside.nodes, Place::stored);
-    patch
-}
-
-fn changes<T: PartialEq, S: serde::Serialize>(
-    before: &BTreeMap<Uid, T>,
-    after: &BTreeMap<Uid, T>,
-    stored: impl Fn(&T) -> S,
-) -> serde_json::Value {
-    let gone = before.keys().filter(|key| !after.contains_key(*key));
-    let gone = gone.map(|key| (key.to_string(), serde_json::Value::Null));
-    let new = after.iter().filter(|(key, value)| before.get(*key) != Some(value));
-    let new = new.map(|(key, value)| (key.to_string(), serde_json::to_value(stored(value)).unwrap_or_default()));
-    serde_json::Value::Object(gone.chain(new).collect())
-}
-
-/// At most so many bytes of JSON, computed without writing any.
-#[must_use]
-pub fn at_most_bytes(ledger: &Ledger) -> usize {
-    /// Names of fields, numbers, times and a UID.
-    const AROUND: usize = 300;
-    let of = |entry: &Entry| {
-        let values = entry.values.iter().map(|(key, value)| key.len() + value.len() + 8);
-        AROUND + entry.namespace.len() + entry.name.len() + values.sum::<usize>()
-    };
-    let apart = ledger.quarantined().values().map(|kept| AROUND + kept.why.len() * 2 + of(&kept.entry));
-    AROUND + ledger.entries().values().map(of).chain(apart).sum::<usize>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::budget::ledger::Wait;
-    use serde_json::json;
+
+    fn told(pool: &str) -> Values {
+        Arc::new([("a.dbbudget.dev/b.default.pool".to_owned(), pool.to_owned())].into())
+    }
 
     fn some() -> Ledger {
         let bounds = Bounds { allocatable: Connections::new(13), reserve: Connections::new(2), generation: 4 };
         let mut ledger = Ledger::born(bounds);
         for (place, (origin, _)) in ORIGINS.iter().enumerate() {
             let until = (*origin == Origin::Drain).then_some(Moment(2_000));
-            let values = [("a.dbbudget.dev/b.default.pool".to_owned(), "3".to_owned())].into();
+            let values = told(if place == 3 { "2" } else { "3" });
             let source = if place == 0 { Source::Reserve } else { Source::Allocatable };
             let (namespace, name) = ("shop".into(), format!("pod-{place}"));
             let (origin, since, connections) = (*origin, Moment(1_000), 3);
@@ -247,31 +253,42 @@ mod tests {
     }
 
     fn beside() -> Beside {
-        Beside { budget_uid: "u".into(), nodes: [("uid-2".into(), Place { node: "n1".into(), grace: 30 })].into() }
+        let place = |(uid, grace): (&str, u32)| (uid.into(), Place { node: "n1".into(), grace });
+        let nodes = [("uid-2", 30), ("uid-3", 30), ("uid-4", 600)].map(place).into();
+        Beside { budget_uid: "u".into(), nodes }
     }
 
     #[test]
     fn what_is_stored_is_read_as_it_was() {
         let before = some();
         let spec = ledger_spec(&before, &beside());
-        let size = serde_json::to_vec(&spec).expect("JSON").len();
-        assert!((size..3 * size).contains(&at_most_bytes(&before)), "{size}");
         assert_eq!((spec.held, spec.budget_uid.as_str()), (21, "u"));
+        assert_eq!(spec.values.len(), 2, "what most are told is stored once");
+        assert_eq!(spec.nodes["n1"], [(30, "uid-2 uid-3".to_owned()), (600, "uid-4".to_owned())].into());
         let text = serde_json::to_string(&spec).expect("JSON");
-        assert_eq!(ledger(&serde_json::from_str(&text).expect("a spec")), before);
+        let read: DatabaseLedgerSpec = serde_json::from_str(&text).expect("a spec");
+        assert_eq!((ledger(&read), Beside::of(&read)), (Ok(before), beside()));
     }
 
     #[test]
-    fn a_write_holds_what_changed() {
+    fn an_entry_is_the_same_line_in_every_version() {
         let before = some();
         let mut after = before.clone();
         after.expire(Moment(3_000));
-        after.seen_alive(&"uid-1".into());
-        let patch = difference((&before, &beside()), (&after, &Beside { nodes: BTreeMap::new(), ..beside() }));
-        assert_eq!(patch["entries"]["uid-4"], json!(null), "the drain has ended");
-        assert_eq!(patch["nodes"], json!({"uid-2": null}));
-        assert_eq!(patch["entries"]["uid-1"]["name"], "pod-1");
-        assert_eq!(patch["entries"].as_object().map(serde_json::Map::len), Some(2));
-        assert_eq!((&patch["quarantine"], &patch["held"]), (&json!({"uid-1": null}), &json!(18)));
+        after.enter("uid-0-later".into(), Entry { values: told("9"), ..Entry::default() });
+        let [before, after] = [before, after].map(|ledger| ledger_spec(&ledger, &beside()));
+        assert!(after.entries.iter().all(|(uid, now)| before.entries.get(uid).is_none_or(|then| then == now)));
+        assert_eq!((before.entries.len(), after.entries.len()), (6, 6), "one has ended, and one has come");
+    }
+
+    #[test]
+    fn values_that_are_not_there_are_told() {
+        let mut spec = ledger_spec(&some(), &beside());
+        spec.values.clear();
+        let error = ledger(&spec).expect_err("nobody knows what to write");
+        assert!(
+            error.starts_with("spec.entries.uid-0: values=") && error.ends_with(" is not in spec.values"),
+            "{error}"
+        );
     }
 }

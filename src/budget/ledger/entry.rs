@@ -1,6 +1,7 @@
 //! Connections that a ledger holds for one pod, or for what no pod is behind.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Moment;
 use crate::budget::claim::Source;
@@ -33,6 +34,9 @@ impl Origin {
     }
 }
 
+/// Values by annotation. Pods of a workload are mostly told the same.
+pub type Values = Arc<BTreeMap<String, String>>;
+
 /// Connections given to one pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Entry {
@@ -47,7 +51,7 @@ pub struct Entry {
     /// What it counts against.
     pub source: Source,
     /// Annotations that are written when the pod's gate is removed.
-    pub values: BTreeMap<String, String>,
+    pub values: Values,
     /// When it was made.
     pub since: Moment,
     /// When it ends by itself.

@@ -28,7 +28,7 @@ use super::claim::Source;
 use super::connections::Connections;
 use adoption::Adopted;
 use ended::{Ended, NodeSeen};
-pub use entry::{Entry, Origin};
+pub use entry::{Entry, Origin, Values};
 pub use quarantine::{Quarantined, Wait};
 
 /// A pod's UID, or the key of an entry that no pod is behind.

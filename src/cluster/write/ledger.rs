@@ -1,14 +1,15 @@
 //! Ledgers, each written on condition that it is the very version that the write was computed from.
 
-use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::DynamicObject;
-use kube::{Api, CustomResourceExt, ResourceExt};
-use serde_json::json;
+use axum::http::header::{ACCEPT, HeaderValue};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
+use kube::core::{DynamicObject, PartialObjectMeta, Request};
+use kube::{Api, CustomResourceExt, Resource, ResourceExt};
 
 use super::{WriteError, Writer, limited};
 use crate::api::DatabaseLedger;
 use crate::api::ledger::DatabaseLedgerSpec;
-use crate::api::parse::{self, Beside, Name, at_most_bytes, difference, ledger_spec};
+use crate::api::parse::{self, Beside, Name, ledger_spec};
 use crate::budget::ledger::Ledger;
 
 /// Owner of every field of a ledger.
@@ -16,24 +17,15 @@ const FIELD_MANAGER: &str = "dbbudget/ledger";
 /// An object takes no more; long before that, every write is slow.
 const LARGEST: usize = 1 << 20;
 
+/// Asks for an answer without the entries, which are known.
+const METADATA: HeaderValue = HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+
 /// A ledger as it is stored.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    uid: String,
-    resource_version: String,
+    metadata: ObjectMeta,
     /// What is stored beside its entries.
     pub beside: Beside,
-}
-
-impl Stored {
-    fn new(metadata: &ObjectMeta, beside: Beside) -> Self {
-        let text = |field: &Option<String>| field.clone().unwrap_or_default();
-        Self { uid: text(&metadata.uid), resource_version: text(&metadata.resource_version), beside }
-    }
-}
-
-fn bytes(ledger: &Ledger, beside: &Beside) -> usize {
-    serde_json::to_vec(&ledger_spec(ledger, beside)).map_or(0, |json| json.len())
 }
 
 fn what(name: &Name) -> String {
@@ -59,17 +51,18 @@ impl Writer {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &name.namespace, &resource);
         let read = limited(what(name), &name.namespace, permission("get"), api.get_opt(&name.name)).await?;
         let Some(read) = read else { return Ok(None) };
-        let spec: DatabaseLedgerSpec = serde_path_to_error::deserialize(&read.data["spec"]).map_err(|error| {
-            let Name { namespace, name: of } = name;
-            let why = format!(
-                "spec.{}: {}; to mend it, with --as and dbbudget's service account: kubectl edit dbl {of} -n {namespace}; or \
-                 to begin anew, counting first whatever runs: kubectl delete dbl {of} -n {namespace}",
-                error.path(),
-                error.inner()
-            );
-            WriteError::Unreadable { what: what(name), why }
-        })?;
-        Ok(Some((Stored::new(&read.metadata, Beside::of(&spec)), parse::ledger(&spec))))
+        let spec: Result<DatabaseLedgerSpec, _> = serde_path_to_error::deserialize(&read.data["spec"]);
+        let spec = spec.map_err(|error| format!("spec.{}: {}", error.path(), error.inner()));
+        let (beside, ledger) =
+            spec.and_then(|spec| Ok((Beside::of(&spec), parse::ledger(&spec)?))).map_err(|error| {
+                let Name { namespace, name: of } = name;
+                let why = format!(
+                    "{error}; to mend it, with --as and dbbudget's service account: kubectl edit dbl {of} -n {namespace}; or \
+                     to begin anew, counting first whatever runs: kubectl delete dbl {of} -n {namespace}"
+                );
+                WriteError::Unreadable { what: what(name), why }
+            })?;
+        Ok(Some((Stored { metadata: read.metadata, beside }, ledger)))
     }
 
     /// Names of all ledgers; `namespaces`: of these alone.
@@ -103,42 +96,41 @@ impl Writer {
         let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
         let api = self.ledgers(&name.namespace);
         let created = limited(what(name), &name.namespace, permission("create"), api.create(&params, &ledger)).await?;
-        Ok(Stored::new(&created.metadata, beside))
+        Ok(Stored { metadata: created.metadata, beside })
     }
 
-    /// Changes a ledger, if it is still what this was computed from.
+    /// Replaces a ledger, if it is still what this was computed from. The API server takes a patch of the same for more work:
+    /// it reads and writes all of it twice as often.
     ///
     /// # Errors
     /// When somebody else wrote it since, when it would be too large, or when nobody knows whether it was written.
-    pub async fn change_ledger(
+    pub async fn replace_ledger(
         &self,
         name: &Name,
         from: &Stored,
         (before, after): (&Ledger, &Ledger),
         beside: Beside,
     ) -> Result<Stored, WriteError> {
-        let grows = after.entries().len() > before.entries().len();
-        if grows && at_most_bytes(after) > LARGEST && bytes(after, &beside) > LARGEST {
-            let why = format!(
-                "with {} pods it would be larger than 1 MiB; split the budget {name} into several, each with a part of the \
-                 capacity and of the workloads",
-                after.entries().len()
-            );
-            return Err(WriteError::Refused { what: what(name), why });
-        }
+        let mut ledger = DatabaseLedger::new(&name.name, ledger_spec(after, &beside));
+        ledger.metadata.clone_from(&from.metadata);
         // Whoever is the only one to write needs no record of who owns which field: keeping it is a quarter of a write.
-        let metadata = json!({"uid": from.uid, "resourceVersion": from.resource_version, "managedFields": [{}]});
-        let patch = json!({
-            "metadata": metadata,
-            "spec": difference((before, &from.beside), (after, &beside)),
-        });
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        let api = self.ledgers(&name.namespace);
-        let patch = Patch::Merge(&patch);
-        // The answer without the entries, which are known.
-        let write = api.patch_metadata(&name.name, &params, &patch);
-        let written = limited(what(name), &name.namespace, permission("patch"), write).await?;
-        Ok(Stored::new(&written.metadata, beside))
+        ledger.metadata.managed_fields = Some(vec![ManagedFieldsEntry::default()]);
+        let refused = |why: String| WriteError::Refused { what: what(name), why };
+        let body = serde_json::to_vec(&ledger).map_err(|error| refused(error.to_string()))?;
+        let entries = after.entries().len();
+        if entries > before.entries().len() && body.len() > LARGEST {
+            return Err(refused(format!(
+                "with {entries} pods it would be larger than 1 MiB; split the budget {name} into several, each with a part \
+                 of the capacity and of the workloads"
+            )));
+        }
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let request = Request::new(DatabaseLedger::url_path(&(), Some(&name.namespace)));
+        let mut request = request.replace(&name.name, &params, body).map_err(|error| refused(error.to_string()))?;
+        request.headers_mut().insert(ACCEPT, METADATA);
+        let write = self.client.request::<PartialObjectMeta<DatabaseLedger>>(request);
+        let written = limited(what(name), &name.namespace, permission("update"), write).await?;
+        Ok(Stored { metadata: written.metadata, beside })
     }
 
     /// Deletes a ledger, if it is still what this was computed from.
@@ -146,8 +138,8 @@ impl Writer {
     /// # Errors
     /// When somebody else wrote it since, or nobody knows whether it is gone.
     pub async fn delete_ledger(&self, name: &Name, from: &Stored) -> Result<(), WriteError> {
-        let version =
-            Preconditions { uid: Some(from.uid.clone()), resource_version: Some(from.resource_version.clone()) };
+        let ObjectMeta { uid, resource_version, .. } = from.metadata.clone();
+        let version = Preconditions { uid, resource_version };
         let params = DeleteParams { preconditions: Some(version), ..DeleteParams::default() };
         let api = self.ledgers(&name.namespace);
         limited(what(name), &name.namespace, permission("delete"), api.delete(&name.name, &params)).await.map(drop)

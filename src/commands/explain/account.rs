@@ -164,7 +164,7 @@ fn of_budget(case: &Case, around: &Around) -> Option<OfBudget> {
         claim,
         connections: waits.as_ref().map(|wait| wait.connections).or(connections).or_else(as_born).or_else(as_written),
         origin: entry.map(|entry| entry.origin),
-        since: entry.and_then(|entry| entry.since.clone()).or_else(|| waits.as_ref().map(|wait| wait.since.clone())),
+        since: entry.map(|entry| entry.since.clone()).or_else(|| waits.as_ref().map(|wait| wait.since.clone())),
         values: values(case, around, entry),
         unread: around.unread.clone(),
         waits,
@@ -213,7 +213,8 @@ fn row<'a>(case: &Case, around: &'a Around) -> Option<&'a WorkloadStatus> {
 /// What its containers read, or will read once it is let go.
 fn values(case: &Case, around: &Around, entry: Option<&Entry>) -> BTreeMap<String, String> {
     let of_budget = format!(".dbbudget.dev/{}.", around.name.name);
-    let granted = entry.filter(|_| case.pod.gate.is_some()).map(|entry| &entry.values);
+    let granted = entry.filter(|_| case.pod.gate.is_some()).and_then(|entry| entry.values.as_deref());
+    let granted = around.ledger.as_ref().and_then(|ledger| ledger.spec.values.get(granted?));
     let all = case.annotations.iter().chain(granted.into_iter().flatten());
     all.filter(|(key, _)| keys::is_ours(key) && key.contains(&of_budget)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }

@@ -67,7 +67,10 @@ pub(super) fn wait(case: &Case, around: &Around, drawn: &Pinned) -> Wait {
         (Some(_), None) => {
             ("Its budget has no ledger yet.".into(), "dbbudget, if it runs: it makes the ledger.".into())
         }
-        (Some(_), Some(stored)) => reason(case, around, &ledger(&stored.spec), connections),
+        (Some(_), Some(stored)) => match ledger(&stored.spec) {
+            Ok(ledger) => reason(case, around, &ledger, connections),
+            Err(why) => ("Its ledger cannot be read.".into(), format!("Who mends the ledger: {why}.")),
+        },
     };
     Wait { connections: connections.into(), since, place: None, of, why, frees }
 }

@@ -196,7 +196,10 @@ fn in_the_way(stored: Option<&DatabaseLedgerSpec>, wanted: &Reservation) -> Stri
     if stored.phase == Phase::Adopting {
         return "the ledger still takes in pods that run already".to_owned();
     }
-    let ledger = ledger(stored);
+    let ledger = match ledger(stored) {
+        Ok(ledger) => ledger,
+        Err(why) => return format!("the ledger cannot be read: {why}"),
+    };
     let number = |n: crate::budget::connections::Connections| n.bounded().unwrap_or_default();
     let (held, bound) = (number(ledger.held(Source::Allocatable)), number(ledger.bound(Source::Allocatable)));
     let free = bound.saturating_sub(held);

@@ -80,7 +80,7 @@ pub struct Row {
     /// Why it is there.
     pub origin: Origin,
     /// Since when.
-    pub since: Option<Time>,
+    pub since: Time,
     /// When it ends by itself, or leaves quarantine at the latest.
     pub until: Option<Time>,
     /// It is gone, and nobody saw it end.

@@ -98,7 +98,7 @@ fn one(entry: &Row, now: Moment) -> Line<5> {
         (true, Some(node)) => (WAITS, format!("gone, counts {until}, or until {node} is heard of")),
         (true, None) => (WAITS, format!("gone, counts {until}")),
     };
-    let since = entry.since.as_ref().map(|since| age(since.0.as_second(), now)).unwrap_or_default();
+    let since = age(entry.since.0.as_second(), now);
     (style, [format!("  {}", entry.name), entry.connections.to_string(), format!("{:?}", entry.origin), since, state])
 }
 

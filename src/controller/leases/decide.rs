@@ -15,7 +15,7 @@ use super::urgent::Urgent;
 use crate::budget::connections::Connections;
 use crate::budget::ledger::ended::{NodeSeen, Verdict};
 use crate::budget::ledger::queue::{self, Answer, Asking, Why};
-use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Phase, Uid, Wait};
+use crate::budget::ledger::{Entry, Ledger, Moment, Origin, Phase, Uid, Values, Wait};
 use crate::cluster::view::pods::Pod;
 use crate::pod::pinned::Pinned;
 
@@ -136,7 +136,8 @@ impl Steps<'_> {
             let of_container = pinned.0.iter().map(|claim| claim.holds_in(&crash.container)).sum();
             let connections = if pinned.0.is_empty() { entry.connections } else { number(of_container) };
             let (origin, until) = (Origin::Drain, Some(self.known.now.after(self.drain)));
-            let drain = Entry { connections, origin, until, values: [].into(), since: self.known.now, ..entry.clone() };
+            let drain =
+                Entry { connections, origin, until, values: Values::default(), since: self.known.now, ..entry.clone() };
             if connections > 0 {
                 ledger.enter(format!("{uid}/{}/{}", crash.container, crash.count).into(), drain);
             }
@@ -220,7 +221,7 @@ impl Steps<'_> {
         let entry = Entry {
             connections,
             source: asked.source,
-            values: Pinned::values(&granted, has),
+            values: Arc::new(Pinned::values(&granted, has)),
             ..self.entry(&member.pod, Origin::Granted)
         };
         ledger.grant(asked.uid.clone(), entry, terms.generation).map_err(|_| waits)

@@ -130,7 +130,7 @@ fn values(ledgers: &Ledgers, pod: &Pod) -> Option<BTreeMap<String, String>> {
     for budget in pod.awaited() {
         let kept = budget_name(budget).and_then(|name| ledgers.of(&name))?;
         match kept.ledger.entries().get(&pod.uid) {
-            Some(entry) => values.extend(entry.values.clone()),
+            Some(entry) => values.extend(entry.values.as_ref().clone()),
             None if kept.let_go.contains(&pod.uid) => {}
             None => return None,
         }

@@ -41,7 +41,7 @@ pub async fn write(
         None if facts.terms.is_none() => return Ok(false),
         None => writer.create_ledger(name, next, beside).await.map(Some),
         Some(stored) if is_done => writer.delete_ledger(name, &stored).await.map(|()| None),
-        Some(stored) => writer.change_ledger(name, &stored, versions, beside).await.map(Some),
+        Some(stored) => writer.replace_ledger(name, &stored, versions, beside).await.map(Some),
     };
     context.metrics.written("ledger", written.as_ref().map_or_else(WriteError::kind, |_| "ok"));
     keeping.stored = written?;

@@ -1,5 +1,6 @@
 //! When connections come back: on proof that a pod has ended, and not before.
 
+use dbbudget::api::parse::Beside;
 use dbbudget::api::{DatabaseBudget, DatabaseLedger};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -38,8 +39,9 @@ async fn an_operator_that_was_away_asks_the_node_of_a_pod_that_went_meanwhile() 
     let first = operator(&world).await;
     world.apply(&leasing("shop", "", SIZED_FOR_3)).await;
     full(&world, 4).await;
-    let noted = |l: &DatabaseLedger| l.spec.nodes.len() == 3;
+    let noted = |l: &DatabaseLedger| Beside::of(&l.spec).nodes.len() == 3;
     let ledger = world.until("shop", "the nodes are noted", noted).await;
+    let nodes = Beside::of(&ledger.spec).nodes;
     first.kill();
     let (uid, entry) = ledger.spec.entries.first_key_value().expect("it holds");
     world.cluster.kubectl(&["delete", "pod", &entry.name, "-n", &world.namespace]).expect("deleted");
@@ -48,7 +50,7 @@ async fn an_operator_that_was_away_asks_the_node_of_a_pod_that_went_meanwhile() 
         l.spec
             .quarantine
             .get(uid)
-            .is_some_and(|kept| kept.node.as_ref() == ledger.spec.nodes.get(uid).map(|place| &place.name))
+            .is_some_and(|kept| kept.node.as_deref() == nodes.get(&**uid).map(|place| &*place.node))
     };
     world.until("shop", "it is kept apart", apart).await;
     world.until("shop", "it counts no longer", |l: &DatabaseLedger| l.spec.quarantine.is_empty()).await;
