@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use kube::Api;
+use kube::{Api, CustomResourceExt};
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -118,7 +118,7 @@ pub async fn run(args: &Args, wish: &Wish, out: &mut dyn Write) -> Result<(), Re
     let reached = args.reach.connect().await?;
     let namespace = args.namespace.clone().unwrap_or(reached.namespace);
     let budgets: Api<DatabaseBudget> = Api::namespaced(reached.client.clone(), &namespace);
-    let ledgers: Api<DatabaseLedger> = Api::namespaced(reached.client, &namespace);
+    let ledgers = Api::namespaced_with(reached.client, &namespace, &DatabaseLedger::api_resource());
     let budget = Budget::find(budgets, ledgers, &namespace, wish.budget()).await?;
     let limit = Duration::try_from(args.timeout).unwrap_or_default();
     match wish {

@@ -118,7 +118,7 @@ impl Bench<'_> {
         );
         let written =
             self.cluster.audit().into_iter().filter(|line| line["objectRef"]["resource"] == "databaseledgers");
-        let written = written.filter(|line| line["responseStatus"]["code"] == 200 && line["verb"] == "patch").count();
+        let written = written.filter(|line| line["responseStatus"]["code"] == 200 && line["verb"] == "update").count();
         println!("ledgers were written {written} times; gaps: {gaps}");
         println!(
             "the longest rollout: {:.0} s; announced as late: {}",

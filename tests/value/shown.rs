@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use dbbudget::api::parse::Name;
-use dbbudget::api::{DatabaseBudget, DatabaseLedger};
+use dbbudget::api::DatabaseLedgerSpec;
+use dbbudget::api::parse::{Name, stored_ledger};
 use dbbudget::budget::ledger::Moment;
 use dbbudget::cluster::view::item::RawPod;
 use dbbudget::commands::explain::account::{Explained, State, explain};
@@ -25,9 +25,13 @@ fn read<T: serde::de::DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).expect("an object")
 }
 
+fn ledger(stored: &Value) -> DatabaseLedgerSpec {
+    stored_ledger(&read(&stored["ledger"])).expect("it can be read")
+}
+
 fn around() -> Around {
     let stored = stored();
-    let (budget, ledger) = (Some(read(&stored["budget"])), Some(read(&stored["ledger"])));
+    let (budget, ledger) = (Some(read(&stored["budget"])), Some(ledger(&stored)));
     Around { name: Name::new("shop", "db"), budget, ledger, claims: Vec::new(), unread: None }
 }
 
@@ -65,10 +69,9 @@ fn plain(text: &str) -> String {
 
 fn seen() -> Seen {
     let stored = stored();
-    let (budget, ledger): (DatabaseBudget, DatabaseLedger) = (read(&stored["budget"]), read(&stored["ledger"]));
     let mut seen = Seen::default();
-    seen.budgets.insert(Name::new("shop", "db"), budget);
-    seen.ledgers.insert(Name::new("shop", "db"), ledger);
+    seen.budgets.insert(Name::new("shop", "db"), read(&stored["budget"]));
+    seen.ledgers.insert(Name::new("shop", "db"), Ok(ledger(&stored)));
     seen.workloads = read(&stored["workloads"]);
     seen
 }
@@ -101,6 +104,19 @@ fn who_is_not_shown_in_the_queue_is_told_by_the_ledger() {
         "{}",
         waits.frees
     );
+}
+
+/// What holds for one that nobody can read is told of it, and of it alone.
+#[test]
+fn a_ledger_that_cannot_be_read_hides_no_other() {
+    let (mut seen, broken) = (seen(), "spec.entries.uid-1: found \"shop/api\": no number of connections");
+    seen.ledgers.insert(Name::new("shop", "other"), Err(broken.into()));
+    let report = report(&seen);
+    assert_eq!((report.budgets[0].held, report.budgets[1].held), (Some(9), None));
+    assert!(report.budgets[1].messages[0].starts_with(&format!("Its ledger cannot be read: {broken}. ")));
+    let case = Around { ledger: None, unread: Some(broken.into()), ..around() };
+    let said = plain(&text(&explain(&pod("api-7d9c5f8b64-slb2s"), &[case], NOW), NOW));
+    assert!(said.contains("why       Its ledger cannot be read.\n") && said.contains(broken), "{said}");
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! A ledger as it is stored, and as it is computed with.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::core::DynamicObject;
 
 use crate::api::ledger::{self as stored, DatabaseLedgerSpec};
 use crate::api::workload::Source as ShownSource;
@@ -16,11 +16,26 @@ use crate::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Quaran
 /// What counts for an entry whose pod may open as many as it likes: more than any database has.
 pub const UNBOUNDED: u32 = 1_000_000;
 
-/// Reads a ledger.
+/// Reads a ledger's object.
 ///
 /// # Errors
-/// When an entry names values that are not there.
-pub fn ledger(spec: &DatabaseLedgerSpec) -> Result<Ledger, String> {
+/// Which field is wrong, what was found, and what is expected.
+pub fn stored_ledger(object: &DynamicObject) -> Result<DatabaseLedgerSpec, String> {
+    let spec: Result<DatabaseLedgerSpec, _> = serde_path_to_error::deserialize(&object.data["spec"]);
+    let spec = spec.map_err(|error| format!("spec.{}: {}", error.path(), error.inner()))?;
+    let apart = spec.quarantine.iter().map(|(uid, kept)| (format!("spec.quarantine.{uid}.entry"), &kept.entry));
+    let entries = spec.entries.iter().map(|(uid, entry)| (format!("spec.entries.{uid}"), entry));
+    for (field, entry) in entries.chain(apart) {
+        if let Some(key) = entry.values.as_ref().filter(|key| !spec.values.contains_key(*key)) {
+            return Err(format!("{field}: found values={key}, which is not in spec.values"));
+        }
+    }
+    Ok(spec)
+}
+
+/// The ledger that is stored.
+#[must_use]
+pub fn ledger(spec: &DatabaseLedgerSpec) -> Ledger {
     let phase = match spec.phase {
         stored::Phase::Adopting => Phase::Adopting,
         stored::Phase::Leasing => Phase::Leasing,
@@ -31,16 +46,9 @@ pub fn ledger(spec: &DatabaseLedgerSpec) -> Result<Ledger, String> {
         generation: spec.budget_generation,
     };
     let values = spec.values.iter().map(|(key, values)| (key.as_str(), Arc::new(values.clone()))).collect();
-    let entries = spec.entries.iter().map(|(uid, stored)| {
-        let read = entry(stored, &values).map_err(|what| format!("spec.entries.{uid}: {what}"))?;
-        Ok((uid.as_str().into(), read))
-    });
-    let quarantine = spec.quarantine.iter().map(|(uid, kept)| {
-        let read = quarantined(kept, &values).map_err(|what| format!("spec.quarantine.{uid}.entry: {what}"))?;
-        Ok((uid.as_str().into(), read))
-    });
-    let (entries, quarantine) = (entries.collect::<Result<_, String>>()?, quarantine.collect::<Result<_, String>>()?);
-    Ok(Ledger::stored(phase, bounds, entries, quarantine))
+    let entries = spec.entries.iter().map(|(uid, stored)| (uid.as_str().into(), entry(stored, &values)));
+    let quarantine = spec.quarantine.iter().map(|(uid, kept)| (uid.as_str().into(), quarantined(kept, &values)));
+    Ledger::stored(phase, bounds, entries.collect(), quarantine.collect())
 }
 
 /// What is stored beside the ledger itself.
@@ -121,15 +129,15 @@ pub fn ledger_spec(ledger: &Ledger, beside: &Beside) -> DatabaseLedgerSpec {
 struct Keys(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Keys {
-    /// The key of some values: made of them, so that an entry's line is the same in every version of its ledger.
+    /// The key of some values. It is made of them, so that an entry's line is the same in every version of its ledger.
     fn of(&mut self, values: &Values) -> Option<String> {
         if values.is_empty() {
             return None;
         }
-        let mut hasher = DefaultHasher::new();
-        values.hash(&mut hasher);
-        // Two that differ never share a key, whatever their hashes are.
-        let mut keys = (hasher.finish() & 0xffff_ffff..).map(|hash| format!("{hash:08x}"));
+        // FNV-1a, which is the same everywhere. Two that differ never share a key, whatever their hashes are.
+        let text = values.iter().flat_map(|(key, value)| [key.as_str(), "=", value, " "]).flat_map(str::bytes);
+        let hash = text.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let mut keys = (u64::from(hash)..).map(|hash| format!("{hash:08x}"));
         let key = keys.find(|key| self.0.get(key).is_none_or(|known| known == values.as_ref()))?;
         self.0.entry(key.clone()).or_insert_with(|| values.as_ref().clone());
         Some(key)
@@ -156,12 +164,8 @@ fn seconds(n: i32) -> u32 {
     u32::try_from(n).unwrap_or(0)
 }
 
-fn entry(entry: &stored::Entry, values: &BTreeMap<&str, Values>) -> Result<Entry, String> {
-    let values = entry.values.as_deref().map(|key| {
-        let missing = || format!("values={key} is not in spec.values");
-        values.get(key).cloned().ok_or_else(missing)
-    });
-    Ok(Entry {
+fn entry(entry: &stored::Entry, values: &BTreeMap<&str, Values>) -> Entry {
+    Entry {
         namespace: entry.namespace.clone(),
         name: entry.name.clone(),
         connections: seconds(entry.connections),
@@ -170,10 +174,10 @@ fn entry(entry: &stored::Entry, values: &BTreeMap<&str, Values>) -> Result<Entry
             ShownSource::Allocatable => Source::Allocatable,
             ShownSource::Reserve => Source::Reserve,
         },
-        values: values.transpose()?.unwrap_or_default(),
+        values: entry.values.as_deref().and_then(|key| values.get(key).cloned()).unwrap_or_default(),
         since: moment(&entry.since),
         until: entry.until.as_ref().map(moment),
-    })
+    }
 }
 
 fn stored_entry(entry: &Entry, keys: &mut Keys) -> stored::Entry {
@@ -202,15 +206,15 @@ const ORIGINS: [(Origin, stored::Origin); 7] = [
     (Origin::Budget, stored::Origin::Budget),
 ];
 
-fn quarantined(kept: &stored::Quarantined, values: &BTreeMap<&str, Values>) -> Result<Quarantined, String> {
-    Ok(Quarantined {
-        entry: entry(&kept.entry, values)?,
+fn quarantined(kept: &stored::Quarantined, values: &BTreeMap<&str, Values>) -> Quarantined {
+    Quarantined {
+        entry: entry(&kept.entry, values),
         why: kept.why.clone(),
         node: kept.node.clone(),
         since: moment(&kept.since),
         killed_after: seconds(kept.killed_after),
         until: moment(&kept.until),
-    })
+    }
 }
 
 fn stored_quarantine(kept: &Quarantined, keys: &mut Keys) -> stored::Quarantined {
@@ -225,70 +229,4 @@ fn stored_quarantine(kept: &Quarantined, keys: &mut Keys) -> stored::Quarantined
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::budget::ledger::Wait;
-
-    fn told(pool: &str) -> Values {
-        Arc::new([("a.dbbudget.dev/b.default.pool".to_owned(), pool.to_owned())].into())
-    }
-
-    fn some() -> Ledger {
-        let bounds = Bounds { allocatable: Connections::new(13), reserve: Connections::new(2), generation: 4 };
-        let mut ledger = Ledger::born(bounds);
-        for (place, (origin, _)) in ORIGINS.iter().enumerate() {
-            let until = (*origin == Origin::Drain).then_some(Moment(2_000));
-            let values = told(if place == 3 { "2" } else { "3" });
-            let source = if place == 0 { Source::Reserve } else { Source::Allocatable };
-            let (namespace, name) = ("shop".into(), format!("pod-{place}"));
-            let (origin, since, connections) = (*origin, Moment(1_000), 3);
-            ledger.enter(
-                format!("uid-{place}").into(),
-                Entry { namespace, name, connections, origin, source, values, since, until },
-            );
-        }
-        let wait = Wait { node: Some("n1".into()), killed_after: 65, at_most: 900 };
-        ledger.quarantine(&"uid-1".into(), "its object is gone".into(), Moment(1_500), wait);
-        ledger
-    }
-
-    fn beside() -> Beside {
-        let place = |(uid, grace): (&str, u32)| (uid.into(), Place { node: "n1".into(), grace });
-        let nodes = [("uid-2", 30), ("uid-3", 30), ("uid-4", 600)].map(place).into();
-        Beside { budget_uid: "u".into(), nodes }
-    }
-
-    #[test]
-    fn what_is_stored_is_read_as_it_was() {
-        let before = some();
-        let spec = ledger_spec(&before, &beside());
-        assert_eq!((spec.held, spec.budget_uid.as_str()), (21, "u"));
-        assert_eq!(spec.values.len(), 2, "what most are told is stored once");
-        assert_eq!(spec.nodes["n1"], [(30, "uid-2 uid-3".to_owned()), (600, "uid-4".to_owned())].into());
-        let text = serde_json::to_string(&spec).expect("JSON");
-        let read: DatabaseLedgerSpec = serde_json::from_str(&text).expect("a spec");
-        assert_eq!((ledger(&read), Beside::of(&read)), (Ok(before), beside()));
-    }
-
-    #[test]
-    fn an_entry_is_the_same_line_in_every_version() {
-        let before = some();
-        let mut after = before.clone();
-        after.expire(Moment(3_000));
-        after.enter("uid-0-later".into(), Entry { values: told("9"), ..Entry::default() });
-        let [before, after] = [before, after].map(|ledger| ledger_spec(&ledger, &beside()));
-        assert!(after.entries.iter().all(|(uid, now)| before.entries.get(uid).is_none_or(|then| then == now)));
-        assert_eq!((before.entries.len(), after.entries.len()), (6, 6), "one has ended, and one has come");
-    }
-
-    #[test]
-    fn values_that_are_not_there_are_told() {
-        let mut spec = ledger_spec(&some(), &beside());
-        spec.values.clear();
-        let error = ledger(&spec).expect_err("nobody knows what to write");
-        assert!(
-            error.starts_with("spec.entries.uid-0: values=") && error.ends_with(" is not in spec.values"),
-            "{error}"
-        );
-    }
-}
+mod tests;

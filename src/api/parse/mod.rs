@@ -16,7 +16,7 @@ use std::fmt;
 pub use budget::{Budget, Capacity, Claim, LetIn, Outside, OutsideOf, budget, claim, unknown_clients};
 pub use entry::{Container, Engine, Entry, Number, Selector, Target, Which};
 pub use injected::{Injected, Setting, SettingValue, UrlSettings};
-pub use ledger::{Beside, Place, UNBOUNDED, ledger, ledger_spec};
+pub use ledger::{Beside, Place, UNBOUNDED, ledger, ledger_spec, stored_ledger};
 
 /// Namespace and name of a budget or claim.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use super::Around;
 use super::waiting::{self, Wait};
-use crate::api::DatabaseLedger;
-use crate::api::ledger::{Entry, Origin};
+use crate::api::ledger::{DatabaseLedgerSpec, Entry, Origin};
 use crate::api::policy::Enforcement;
 use crate::api::status::WorkloadStatus;
 use crate::budget::ledger::Moment;
@@ -175,7 +174,7 @@ fn of_budget(case: &Case, around: &Around) -> Option<OfBudget> {
 /// The numbers of the budget itself.
 fn sum(around: &Around, state: State) -> OfBudget {
     let status = around.budget.as_ref().and_then(|budget| budget.status.as_ref());
-    let ledger = around.ledger.as_ref().map(|ledger| &ledger.spec);
+    let ledger = around.ledger.as_ref();
     let published = status.and_then(|status| status.capacity.as_ref()).map(|capacity| capacity.allocatable);
     OfBudget {
         budget: around.name.to_string(),
@@ -194,9 +193,9 @@ fn sum(around: &Around, state: State) -> OfBudget {
 }
 
 /// The entry of a pod, kept apart or not.
-fn entry<'a>(ledger: &'a DatabaseLedger, pod: &Pod) -> Option<&'a Entry> {
-    let apart = || ledger.spec.quarantine.get(&*pod.uid).map(|kept| &kept.entry);
-    ledger.spec.entries.get(&*pod.uid).or_else(apart)
+fn entry<'a>(ledger: &'a DatabaseLedgerSpec, pod: &Pod) -> Option<&'a Entry> {
+    let apart = || ledger.quarantine.get(&*pod.uid).map(|kept| &kept.entry);
+    ledger.entries.get(&*pod.uid).or_else(apart)
 }
 
 /// The row of the budget's status that is about a pod's workload.
@@ -214,7 +213,7 @@ fn row<'a>(case: &Case, around: &'a Around) -> Option<&'a WorkloadStatus> {
 fn values(case: &Case, around: &Around, entry: Option<&Entry>) -> BTreeMap<String, String> {
     let of_budget = format!(".dbbudget.dev/{}.", around.name.name);
     let granted = entry.filter(|_| case.pod.gate.is_some()).and_then(|entry| entry.values.as_deref());
-    let granted = around.ledger.as_ref().and_then(|ledger| ledger.spec.values.get(granted?));
+    let granted = around.ledger.as_ref().and_then(|ledger| ledger.values.get(granted?));
     let all = case.annotations.iter().chain(granted.into_iter().flatten());
     all.filter(|(key, _)| keys::is_ours(key) && key.contains(&of_budget)).map(|(k, v)| (k.clone(), v.clone())).collect()
 }

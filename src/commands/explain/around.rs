@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt};
+use kube::api::{DynamicObject, ListParams};
+use kube::{Api, Client, CustomResourceExt, ResourceExt};
 
-use crate::api::parse::Name;
+use crate::api::ledger::DatabaseLedgerSpec;
+use crate::api::parse::{Name, stored_ledger};
 use crate::api::workload::Source;
 use crate::api::{DatabaseBudget, DatabaseClaim, DatabaseLedger};
 use crate::budget::claim::Source as Draws;
@@ -22,7 +23,7 @@ pub struct Around {
     /// The budget; nothing: there is none.
     pub budget: Option<DatabaseBudget>,
     /// Its ledger.
-    pub ledger: Option<DatabaseLedger>,
+    pub ledger: Option<DatabaseLedgerSpec>,
     /// The claims of the pod's namespace.
     pub claims: Vec<DatabaseClaim>,
     /// Why it is not known.
@@ -74,10 +75,14 @@ pub async fn gather(client: &Client, namespace: &str, raw: &RawPod) -> Result<Ve
 
 async fn one(client: &Client, name: Name, claims: &[DatabaseClaim]) -> Result<Around, ReachError> {
     let budgets: Api<DatabaseBudget> = Api::namespaced(client.clone(), &name.namespace);
-    let ledgers: Api<DatabaseLedger> = Api::namespaced(client.clone(), &name.namespace);
+    let resource = DatabaseLedger::api_resource();
+    let ledgers: Api<DynamicObject> = Api::namespaced_with(client.clone(), &name.namespace, &resource);
     let read = tokio::join!(budgets.get_opt(&name.name), ledgers.get_opt(&name.name));
     let (budget, ledger, unread) = match read {
-        (Ok(budget), Ok(ledger)) => (budget, ledger, None),
+        (Ok(budget), Ok(ledger)) => match ledger.map(|ledger| stored_ledger(&ledger)).transpose() {
+            Ok(ledger) => (budget, ledger, None),
+            Err(why) => (budget, None, Some(format!("the ledger cannot be read: {why}"))),
+        },
         // A budget of another team's namespace; what is here can be explained all the same.
         (Err(kube::Error::Api(status)), _) | (_, Err(kube::Error::Api(status))) if status.is_forbidden() => {
             (None, None, Some(status.message.clone()))

@@ -64,13 +64,13 @@ pub(super) fn wait(case: &Case, around: &Around, drawn: &Pinned) -> Wait {
             "Its budget is gone.".into(),
             "dbbudget, within a minute, if it runs: it lets pods go that nothing rules.".into(),
         ),
+        (Some(_), None) if around.unread.is_some() => {
+            ("Its ledger cannot be read.".into(), "Who mends it: the budget's condition Stalled says how.".into())
+        }
         (Some(_), None) => {
             ("Its budget has no ledger yet.".into(), "dbbudget, if it runs: it makes the ledger.".into())
         }
-        (Some(_), Some(stored)) => match ledger(&stored.spec) {
-            Ok(ledger) => reason(case, around, &ledger, connections),
-            Err(why) => ("Its ledger cannot be read.".into(), format!("Who mends the ledger: {why}.")),
-        },
+        (Some(_), Some(stored)) => reason(case, around, &ledger(stored), connections),
     };
     Wait { connections: connections.into(), since, place: None, of, why, frees }
 }

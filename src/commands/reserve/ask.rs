@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use kube_runtime::WatchStreamExt;
 use kube_runtime::watcher::watch_object;
@@ -15,11 +15,11 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use super::ReserveError;
+use crate::api::DatabaseBudget;
 use crate::api::ledger::{DatabaseLedgerSpec, Origin, Phase};
-use crate::api::parse::{Name, ledger};
+use crate::api::parse::{Name, ledger, stored_ledger};
 use crate::api::policy::Enforcement;
 use crate::api::reserved::{RESERVED, Reservation, read, written};
-use crate::api::{DatabaseBudget, DatabaseLedger};
 use crate::budget::claim::Source;
 use crate::budget::ledger::Moment;
 use crate::commands::reach::{ReachError, failed};
@@ -36,7 +36,7 @@ pub struct Budget {
     /// Its namespace and name.
     pub place: Name,
     budgets: Api<DatabaseBudget>,
-    ledgers: Api<DatabaseLedger>,
+    ledgers: Api<DynamicObject>,
 }
 
 /// What is asked for, and what was kept under its name before.
@@ -57,7 +57,7 @@ impl Budget {
     /// The budget of this name, or the only one.
     pub async fn find(
         budgets: Api<DatabaseBudget>,
-        ledgers: Api<DatabaseLedger>,
+        ledgers: Api<DynamicObject>,
         namespace: &str,
         name: Option<&str>,
     ) -> Result<Self, ReserveError> {
@@ -164,13 +164,13 @@ impl Budget {
         why: impl Fn(Option<&DatabaseLedgerSpec>) -> String,
         limit: Duration,
     ) -> Result<(), (String, String)> {
-        let (began, mut last) = (Instant::now(), None);
+        let (began, mut last) = (Instant::now(), Ok(None));
         let wait = async {
             let mut changes = pin!(watch_object(self.ledgers.clone(), &self.name).default_backoff());
             while let Some(change) = changes.next().await {
                 let Ok(ledger) = change else { continue }; // an outage only takes time
-                last = ledger.map(|ledger| ledger.spec);
-                if is(last.as_ref()) {
+                last = ledger.map(|ledger| stored_ledger(&ledger)).transpose();
+                if last.as_ref().is_ok_and(|ledger| is(ledger.as_ref())) {
                     return true;
                 }
             }
@@ -181,7 +181,9 @@ impl Budget {
             return Ok(());
         }
         let seconds = i64::try_from(began.elapsed().as_secs()).unwrap_or(i64::MAX);
-        Err((age(0, Moment(seconds)), why(last.as_ref())))
+        let why =
+            last.map_or_else(|error| format!("the ledger cannot be read: {error}"), |ledger| why(ledger.as_ref()));
+        Err((age(0, Moment(seconds)), why))
     }
 }
 
@@ -196,10 +198,7 @@ fn in_the_way(stored: Option<&DatabaseLedgerSpec>, wanted: &Reservation) -> Stri
     if stored.phase == Phase::Adopting {
         return "the ledger still takes in pods that run already".to_owned();
     }
-    let ledger = match ledger(stored) {
-        Ok(ledger) => ledger,
-        Err(why) => return format!("the ledger cannot be read: {why}"),
-    };
+    let ledger = ledger(stored);
     let number = |n: crate::budget::connections::Connections| n.bounded().unwrap_or_default();
     let (held, bound) = (number(ledger.held(Source::Allocatable)), number(ledger.bound(Source::Allocatable)));
     let free = bound.saturating_sub(held);

@@ -100,7 +100,8 @@ pub fn report(seen: &Seen) -> Report {
 }
 
 fn of_budget(seen: &Seen, name: &Name) -> OfBudget {
-    let (budget, ledger) = (seen.budgets.get(name), seen.ledgers.get(name).map(|ledger| &ledger.spec));
+    let (budget, stored) = (seen.budgets.get(name), seen.ledgers.get(name).map(Result::as_ref).transpose());
+    let (ledger, unreadable) = stored.map_or_else(|why| (None, Some(why)), |ledger| (ledger, None));
     let empty = BudgetStatus::default();
     let status = budget.and_then(|budget| budget.status.as_ref()).unwrap_or(&empty);
     let published = status.capacity.as_ref().map(|capacity| capacity.allocatable);
@@ -120,7 +121,7 @@ fn of_budget(seen: &Seen, name: &Name) -> OfBudget {
         waiting_pods: status.waiting_pods.unwrap_or(0),
         holders,
         queue: status.queue.clone(),
-        messages: messages(budget, status),
+        messages: messages(budget, status, unreadable),
     }
 }
 
@@ -177,11 +178,13 @@ fn without_ledger(status: &BudgetStatus) -> Vec<Holder> {
 }
 
 /// Conditions that are true only while something is wrong, and what people wrote that cannot be read.
-fn messages(budget: Option<&DatabaseBudget>, status: &BudgetStatus) -> Vec<String> {
-    let wrong = ["OverCommitted", "RolloutBlocked", "GrantedNotStarted", "Conflicted"];
+fn messages(budget: Option<&DatabaseBudget>, status: &BudgetStatus, unreadable: Option<&String>) -> Vec<String> {
+    let wrong = ["OverCommitted", "RolloutBlocked", "GrantedNotStarted", "Conflicted", "Stalled"];
     let conditions = status.conditions.iter().filter(|c| c.status == "True" && wrong.contains(&c.type_.as_str()));
     let said = conditions.map(|condition| format!("{}: {}", condition.type_, condition.message));
     let unread = budget.and_then(|budget| reserved::read(budget.metadata.annotations.as_ref()).err());
     let gone = budget.is_none().then(|| "The budget is gone; its ledger stays until nothing is held of it.".to_owned());
-    said.chain(unread).chain(gone).collect()
+    let ledger =
+        unreadable.map(|why| format!("Its ledger cannot be read: {why}. The condition Stalled says how to mend it."));
+    said.chain(unread).chain(ledger).chain(gone).collect()
 }

@@ -6,14 +6,13 @@ use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::{BoxStream, select};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, ObjectMeta};
-use kube::core::NamespaceResourceScope;
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::api::{DynamicObject, ListParams, ObjectMeta};
+use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use kube_runtime::WatchStreamExt;
 use kube_runtime::watcher::{self, Event, watcher};
 
-use crate::api::ledger::Origin;
-use crate::api::parse::Name;
+use crate::api::ledger::{DatabaseLedgerSpec, Origin};
+use crate::api::parse::{Name, stored_ledger};
 use crate::api::{DatabaseBudget, DatabaseLedger};
 use crate::cluster::view::follow::with_causes;
 use crate::commands::reach::{ReachError, failed};
@@ -34,12 +33,12 @@ pub struct Scope {
 pub struct Seen {
     /// Budgets.
     pub budgets: BTreeMap<Name, DatabaseBudget>,
-    /// Ledgers, also of budgets that are gone.
-    pub ledgers: BTreeMap<Name, DatabaseLedger>,
+    /// Ledgers, also of budgets that are gone; or what is wrong with one.
+    pub ledgers: BTreeMap<Name, Result<DatabaseLedgerSpec, String>>,
     /// The workload of each pod that was looked up, by UID; nothing: it is gone, or belongs to none.
     pub workloads: BTreeMap<String, Option<String>>,
     /// What a list has named so far that is not complete yet.
-    listed: (BTreeMap<Name, DatabaseBudget>, BTreeMap<Name, DatabaseLedger>),
+    listed: (BTreeMap<Name, DatabaseBudget>, BTreeMap<Name, Result<DatabaseLedgerSpec, String>>),
 }
 
 /// A pod that has an entry.
@@ -56,7 +55,7 @@ pub enum Change {
     /// A budget.
     Budget(Box<Event<DatabaseBudget>>),
     /// A ledger.
-    Ledger(Box<Event<DatabaseLedger>>),
+    Ledger(Box<Event<DynamicObject>>),
 }
 
 fn name(object: &impl ResourceExt) -> Name {
@@ -67,17 +66,19 @@ impl Seen {
     /// Takes a change. Answers whether there is anything to draw.
     pub fn apply(&mut self, change: Change) -> bool {
         match change {
-            Change::Budget(event) => apply(&mut self.budgets, &mut self.listed.0, *event),
-            Change::Ledger(event) => apply(&mut self.ledgers, &mut self.listed.1, *event),
+            Change::Budget(event) => apply(&mut self.budgets, &mut self.listed.0, *event, |budget| budget),
+            Change::Ledger(event) => {
+                apply(&mut self.ledgers, &mut self.listed.1, *event, |ledger| stored_ledger(&ledger))
+            }
         }
     }
 
     /// Pods that nobody has looked up, by their namespace.
     fn unknown(&self) -> BTreeMap<&str, Vec<Holder<'_>>> {
         let mut unknown: BTreeMap<&str, Vec<Holder>> = BTreeMap::new();
-        for ledger in self.ledgers.values() {
-            let apart = ledger.spec.quarantine.iter().map(|(uid, kept)| (uid, &kept.entry));
-            for (uid, entry) in ledger.spec.entries.iter().chain(apart) {
+        for ledger in self.ledgers.values().flatten() {
+            let apart = ledger.quarantine.iter().map(|(uid, kept)| (uid, &kept.entry));
+            for (uid, entry) in ledger.entries.iter().chain(apart) {
                 if is_pod(entry.origin) && !self.workloads.contains_key(uid) {
                     let holder = Holder { uid, name: &entry.name };
                     unknown.entry(&entry.namespace).or_default().push(holder);
@@ -94,14 +95,19 @@ pub(super) fn is_pod(origin: Origin) -> bool {
 }
 
 /// A list replaces what was seen once it is complete.
-fn apply<K: ResourceExt>(all: &mut BTreeMap<Name, K>, listed: &mut BTreeMap<Name, K>, event: Event<K>) -> bool {
+fn apply<K: ResourceExt, T>(
+    all: &mut BTreeMap<Name, T>,
+    listed: &mut BTreeMap<Name, T>,
+    event: Event<K>,
+    read: impl Fn(K) -> T,
+) -> bool {
     match event {
         Event::Init => {
             listed.clear();
             false
         }
         Event::InitApply(object) => {
-            listed.insert(name(&object), object);
+            listed.insert(name(&object), read(object));
             false
         }
         Event::InitDone => {
@@ -109,7 +115,7 @@ fn apply<K: ResourceExt>(all: &mut BTreeMap<Name, K>, listed: &mut BTreeMap<Name
             true
         }
         Event::Apply(object) => {
-            all.insert(name(&object), object);
+            all.insert(name(&object), read(object));
             true
         }
         Event::Delete(object) => all.remove(&name(&object)).is_some(),
@@ -117,14 +123,19 @@ fn apply<K: ResourceExt>(all: &mut BTreeMap<Name, K>, listed: &mut BTreeMap<Name
 }
 
 impl Scope {
-    fn api<K>(&self) -> Api<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope>,
-        K::DynamicType: Default,
-    {
+    fn budgets(&self) -> Api<DatabaseBudget> {
         match &self.namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
+        }
+    }
+
+    /// Read one by one: what is wrong with one is said of that one alone.
+    fn ledgers(&self) -> Api<DynamicObject> {
+        let resource = DatabaseLedger::api_resource();
+        match &self.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
         }
     }
 
@@ -135,20 +146,18 @@ impl Scope {
     /// Everything as it is now.
     pub async fn read(&self) -> Result<Seen, ReachError> {
         let params = ListParams { field_selector: self.selector(), ..ListParams::default() };
-        let budgets =
-            self.api::<DatabaseBudget>().list(&params).await.map_err(failed("cannot read DatabaseBudgets"))?;
-        let ledgers =
-            self.api::<DatabaseLedger>().list(&params).await.map_err(failed("cannot read DatabaseLedgers"))?;
+        let budgets = self.budgets().list(&params).await.map_err(failed("cannot read DatabaseBudgets"))?;
+        let ledgers = self.ledgers().list(&params).await.map_err(failed("cannot read DatabaseLedgers"))?;
         Ok(Seen {
             budgets: budgets.items.into_iter().map(|budget| (name(&budget), budget)).collect(),
-            ledgers: ledgers.items.into_iter().map(|ledger| (name(&ledger), ledger)).collect(),
+            ledgers: ledgers.items.into_iter().map(|ledger| (name(&ledger), stored_ledger(&ledger))).collect(),
             ..Seen::default()
         })
     }
 
     /// The names of all budgets, whatever was asked for.
     pub async fn names(&self) -> Result<Vec<String>, ReachError> {
-        let api = self.api::<DatabaseBudget>();
+        let api = self.budgets();
         let listed = api.list_metadata(&ListParams::default()).await.map_err(failed("cannot read DatabaseBudgets"))?;
         Ok(listed.items.iter().map(|budget| name(budget).to_string()).collect())
     }
@@ -159,8 +168,8 @@ impl Scope {
             Some(selector) => watcher::Config::default().fields(&selector),
             None => watcher::Config::default(),
         };
-        let budgets = watcher(self.api::<DatabaseBudget>(), config.clone()).default_backoff();
-        let ledgers = watcher(self.api::<DatabaseLedger>(), config).default_backoff();
+        let budgets = watcher(self.budgets(), config.clone()).default_backoff();
+        let ledgers = watcher(self.ledgers(), config).default_backoff();
         let budgets = budgets.map(|event| event.map(Box::new).map(Change::Budget));
         let ledgers = ledgers.map(|event| event.map(Box::new).map(Change::Ledger));
         select(budgets, ledgers).map(|change| change.map_err(|error| with_causes(&error))).boxed()

@@ -89,7 +89,7 @@ impl Facts {
     /// Looks at what concerns one ledger. `nodes`: those that were noted of its pods.
     #[must_use]
     pub fn gather(view: &View, name: &Name, ledger: Option<&Ledger>, nodes: &BTreeMap<Uid, Place>) -> Self {
-        let mut facts = Self { absent: absent(view, ledger, nodes), ..Self::default() };
+        let mut facts = Self::default();
         if let (Some(stored), Some(budget)) = (view.budget(name), view.snapshot().budget(name)) {
             facts.uid.clone_from(&stored.version.uid);
             if budget.enforcement == Enforcement::Lease {
@@ -100,6 +100,7 @@ impl Facts {
                 facts.namespaces.extend((!budget.entries.is_empty()).then(|| name.namespace.clone()));
             }
         }
+        facts.absent = absent(view, &facts.members, ledger, nodes);
         facts.strays = Strays::of(view, name, &facts.members, ledger);
         let unknown = |member: &Member| !member.waits && ledger.is_none_or(|l| !l.knows(&member.pod.uid));
         // A list that is adopted may have pods that nobody has seen yet.
@@ -231,9 +232,17 @@ fn members(view: &View, claims: &[Claim], budget: &str) -> BTreeMap<Uid, Member>
 }
 
 /// Entries of pods that nobody sees, and pods that are seen though their entries are kept apart.
-fn absent(view: &View, ledger: Option<&Ledger>, nodes: &BTreeMap<Uid, Place>) -> Vec<Absent> {
+fn absent(
+    view: &View,
+    members: &BTreeMap<Uid, Member>,
+    ledger: Option<&Ledger>,
+    nodes: &BTreeMap<Uid, Place>,
+) -> Vec<Absent> {
     let Some(ledger) = ledger else { return Vec::new() };
-    let here = |uid: &Uid, namespace: &str, name: &str| view.pods().get(namespace, name).is_some_and(|p| p.uid == *uid);
+    // Nearly all are members; the others are looked for by their names.
+    let here = |uid: &Uid, namespace: &str, name: &str| {
+        members.contains_key(uid) || view.pods().get(namespace, name).is_some_and(|pod| pod.uid == *uid)
+    };
     let entries = ledger.entries().iter().filter(|(_, entry)| entry.origin.is_pod());
     let gone = entries.filter(|(uid, entry)| !here(uid, &entry.namespace, &entry.name));
     let apart = ledger.quarantined().iter().map(|(uid, kept)| (uid, &kept.entry));

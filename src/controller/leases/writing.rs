@@ -1,4 +1,4 @@
-//! How a ledger is written: what changed, on condition that nobody else wrote since.
+//! How a ledger is written: where anything changed, and on condition that nobody else wrote since.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::controller::failure::Failure;
 /// Nodes of pods are noted together.
 const NODES_WAIT: Duration = Duration::from_secs(5);
 
-/// Writes what changed. Answers whether anything had.
+/// Writes the next version. Answers whether anything had changed.
 ///
 /// # Errors
 /// When somebody else wrote since, or nobody knows whether it was written.

@@ -1,6 +1,5 @@
 //! What processes of this machine and the API server's clients have spent.
 
-use std::collections::BTreeMap;
 use std::env::var;
 use std::fmt;
 use std::fs::read_to_string;
@@ -60,11 +59,11 @@ impl Process {
     }
 }
 
-/// What was spent: seconds of CPU, and dbbudget's writes by kind.
+/// What was spent: seconds of CPU, and dbbudget's writes.
 pub struct Cost {
     pub api_server: f64,
     pub dbbudget: f64,
-    pub writes: BTreeMap<String, f64>,
+    pub writes: f64,
 }
 
 impl Cost {
@@ -72,23 +71,21 @@ impl Cost {
         Self { api_server: Process::api_server().cpu(), dbbudget: Process::dbbudget().cpu(), writes: writes().await }
     }
 
-    pub fn since(mut self, before: &Self) -> Self {
-        self.api_server -= before.api_server;
-        self.dbbudget -= before.dbbudget;
-        for (kind, count) in &mut self.writes {
-            *count -= before.writes.get(kind).unwrap_or(&0.0);
+    pub fn since(self, before: &Self) -> Self {
+        Self {
+            api_server: self.api_server - before.api_server,
+            dbbudget: self.dbbudget - before.dbbudget,
+            writes: self.writes - before.writes,
         }
-        self.writes.retain(|_, count| *count > 0.0);
-        self
     }
 }
 
 /// `dbbudget_api_writes_total` of its metrics page.
-async fn writes() -> BTreeMap<String, f64> {
+async fn writes() -> f64 {
     let mut stream = TcpStream::connect(var("DBBUDGET_METRICS").expect("an address")).await.expect("it listens");
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: dbbudget\r\nConnection: close\r\n\r\n").await.expect("sent");
     let mut page = String::new();
     stream.read_to_string(&mut page).await.expect("received");
     let lines = page.lines().filter_map(|line| line.strip_prefix("dbbudget_api_writes_total")?.rsplit_once(' '));
-    lines.map(|(labels, count)| (labels.replace('"', ""), count.parse().expect("a number"))).collect()
+    lines.map(|(_, count)| count.parse::<f64>().expect("a number")).sum()
 }
