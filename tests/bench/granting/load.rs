@@ -1,4 +1,4 @@
-//! Pods, as ReplicaSets make them: with a gate of their own for the floor, and with dbbudget's.
+//! Pods, as `ReplicaSet`s make them: with a gate of their own for the floor, and with dbbudget's.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, from_value, json};
 
 use crate::seen::Seen;
 
-/// One namespace with ReplicaSets.
+/// One namespace with `ReplicaSet`s.
 pub struct Load {
     pub namespace: String,
     sets: Api<ReplicaSet>,

@@ -98,7 +98,7 @@ async fn burst(load: &Load, seen: &Seen, pods: u32) -> Burst {
     load.scale("load", pods).await;
     seen.until(&load.namespace, "all run", |of| of.running() == pods as usize).await;
     let cost = Cost::so_far().await.since(&before);
-    let took = seen.read(&load.namespace, seen::Pods::from_first_to_last);
+    let took = seen.read(&load.namespace, seen::Pods::first_to_last);
     load.empty("load", seen).await;
     Burst { per_second: f64::from(pods) / took.as_secs_f64(), cost }
 }
@@ -126,10 +126,11 @@ async fn release(client: &Client, seen: &Seen) {
     let (mut from_deleted, mut from_ended) = (Vec::new(), Vec::new());
     for n in 1..=RELEASES {
         tokio::time::sleep(Duration::from_millis(700)).await;
-        let open = seen.read("full", |of| of.open());
+        let open = seen.read("full", seen::Pods::open);
         load.scale("holder", 100 - n).await;
-        seen.until("full", "the next one is let go", |of| of.open() > open && of.deleted().is_some()).await;
-        let (last, (ended, deleted)) = seen.read("full", |of| (of.last_open(), of.deleted().expect("deleted")));
+        // Whoever has provably ended may have been replaced before it goes.
+        seen.until("full", "the next one is let go", |of| of.open() > open && of.deleted().len() == n as usize).await;
+        let (last, (ended, deleted)) = seen.read("full", |of| (of.last_open(), of.deleted()[n as usize - 1]));
         from_deleted.push(last.saturating_duration_since(deleted));
         from_ended.push(last.saturating_duration_since(ended));
     }

@@ -29,7 +29,7 @@ pub struct Pods {
     all: HashMap<String, One>,
     opened: usize,
     last_open: Option<Instant>,
-    deleted: Option<(Instant, Instant)>,
+    deleted: Vec<(Instant, Instant)>,
 }
 
 /// All of them.
@@ -104,7 +104,7 @@ impl Pods {
 
     fn delete(&mut self, pod: &Pod, now: Instant) {
         if let Some(one) = self.all.remove(&pod.uid().unwrap_or_default()) {
-            self.deleted = Some((one.ended.unwrap_or(now), now));
+            self.deleted.push((one.ended.unwrap_or(now), now));
         }
     }
 
@@ -129,16 +129,16 @@ impl Pods {
         self.last_open.expect("a gate is gone")
     }
 
-    /// When the containers of the pod that went last had ended, and when it went.
-    pub const fn deleted(&self) -> Option<(Instant, Instant)> {
-        self.deleted
+    /// When the containers of each pod that went had ended, and when it went, in that order.
+    pub fn deleted(&self) -> &[(Instant, Instant)] {
+        &self.deleted
     }
 
     pub fn latencies(&self) -> Vec<Duration> {
         self.all.values().filter_map(|one| Some(one.open? - one.seen)).collect()
     }
 
-    pub fn from_first_to_last(&self) -> Duration {
+    pub fn first_to_last(&self) -> Duration {
         let first = self.all.values().map(|one| one.seen).min().expect("pods");
         self.last_open() - first
     }
