@@ -7,6 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::workload::Source;
+
 pub mod entry;
 
 pub use entry::{Entry, Origin};
@@ -65,7 +67,7 @@ pub struct DatabaseLedgerSpec {
     /// Connections that entries of source Reserve may have together, as computed from budgetGeneration.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub reserve: i32,
-    /// Generation of the budget that allocatable and reserve come from; a write based on an older one is refused.
+    /// Generation of the budget that allocatable and reserve come from; nothing is granted by an older one.
     pub budget_generation: i64,
     /// UID of that budget: another one of its name begins by adopting.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -96,6 +98,16 @@ pub struct DatabaseLedgerSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "written_by_dbbudget_alone")]
     pub nodes: BTreeMap<String, BTreeMap<u32, String>>,
+}
+
+impl DatabaseLedgerSpec {
+    /// What entries and quarantine hold of one source.
+    #[must_use]
+    pub fn held_of(&self, source: Source) -> i64 {
+        let apart = self.quarantine.values().map(|kept| &kept.entry);
+        let of_source = self.entries.values().chain(apart).filter(|entry| entry.source == source);
+        of_source.map(|entry| i64::from(entry.connections)).sum()
+    }
 }
 
 /// Nobody else may write it, so that the API server need not check every entry, nor keep who owns it, at every write.

@@ -32,7 +32,7 @@ fn ledger(stored: &Value) -> DatabaseLedgerSpec {
 fn around() -> Around {
     let stored = stored();
     let (budget, ledger) = (Some(read(&stored["budget"])), Some(ledger(&stored)));
-    Around { name: Name::new("shop", "db"), budget, ledger, claims: Vec::new(), unread: None }
+    Around { name: Name::new("shop", "db"), budget, ledger, broken: None, claims: Vec::new(), unread: None }
 }
 
 fn pod(name: &str) -> RawPod {
@@ -106,6 +106,16 @@ fn who_is_not_shown_in_the_queue_is_told_by_the_ledger() {
     );
 }
 
+#[test]
+fn what_is_held_of_the_reserve_leaves_as_much_free() {
+    let mut seen = seen();
+    let line = "shop/migration-x5x2v 2 2026-11-26T11:50:00Z source=Reserve".parse().expect("a line");
+    let ledger = seen.ledgers.values_mut().next().expect("one").as_mut().expect("it can be read");
+    ledger.entries.insert("uid-9".into(), line);
+    let of = &report(&seen).budgets[0];
+    assert_eq!((of.held, of.free), (Some(9), Some(1)));
+}
+
 /// What holds for one that nobody can read is told of it, and of it alone.
 #[test]
 fn a_ledger_that_cannot_be_read_hides_no_other() {
@@ -113,10 +123,14 @@ fn a_ledger_that_cannot_be_read_hides_no_other() {
     seen.ledgers.insert(Name::new("shop", "other"), Err(broken.into()));
     let report = report(&seen);
     assert_eq!((report.budgets[0].held, report.budgets[1].held), (Some(9), None));
-    assert!(report.budgets[1].messages[0].starts_with(&format!("Its ledger cannot be read: {broken}. ")));
-    let case = Around { ledger: None, unread: Some(broken.into()), ..around() };
-    let said = plain(&text(&explain(&pod("api-7d9c5f8b64-slb2s"), &[case], NOW), NOW));
+    assert_eq!(report.budgets[1].messages[0], format!("Its ledger cannot be read: {broken}."));
+    let case = Around { ledger: None, broken: Some(broken.into()), ..around() };
+    let explained = |of: &str| explain(&pod(of), std::slice::from_ref(&case), NOW);
+    let said = plain(&text(&explained("api-7d9c5f8b64-q8zrk"), NOW));
     assert!(said.contains("why       Its ledger cannot be read.\n") && said.contains(broken), "{said}");
+    assert!(!said.contains("place"), "its place is from before: {said}");
+    let states = ["api-7d9c5f8b64-4wjgd", "api-7d9c5f8b64-frnf5", "psql"].map(|of| explained(of).state);
+    assert_eq!(states, [State::Unread, State::Unread, State::Unclaimed], "whom it does not concern it does not hide");
 }
 
 #[test]

@@ -129,7 +129,7 @@ pub fn ledger_spec(ledger: &Ledger, beside: &Beside) -> DatabaseLedgerSpec {
 struct Keys(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Keys {
-    /// The key of some values. It is made of them, so that an entry's line is the same in every version of its ledger.
+    /// The key of some values. It is made of them, so that an entry's line stays the same while others come and go.
     fn of(&mut self, values: &Values) -> Option<String> {
         if values.is_empty() {
             return None;

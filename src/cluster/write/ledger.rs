@@ -11,7 +11,7 @@ use crate::api::DatabaseLedger;
 use crate::api::parse::{self, Beside, Name, ledger_spec};
 use crate::budget::ledger::Ledger;
 
-/// Owner of every field of a ledger.
+/// Who writes. Only what creates a ledger records it.
 const FIELD_MANAGER: &str = "dbbudget/ledger";
 /// An object takes no more; long before that, every write is slow.
 const LARGEST: usize = 1 << 20;
@@ -25,6 +25,16 @@ pub struct Stored {
     metadata: ObjectMeta,
     /// What is stored beside its entries.
     pub beside: Beside,
+}
+
+/// What is wrong with a ledger, and how to mend it with no more than dbbudget's own account may.
+#[must_use]
+pub fn with_a_way_out(Name { namespace, name }: &Name, error: &str) -> String {
+    format!(
+        "{error}; to mend it: kubectl get dbl {name} -n {namespace} -o yaml > ledger.yaml, edit that, and kubectl replace -f \
+         ledger.yaml with --as and dbbudget's service account; or to begin anew, counting first whatever runs: kubectl delete \
+         dbl {name} -n {namespace}, with the same --as"
+    )
 }
 
 fn what(name: &Name) -> String {
@@ -54,15 +64,8 @@ impl Writer {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &name.namespace, &resource);
         let read = limited(what(name), &name.namespace, permission("get"), api.get_opt(&name.name)).await?;
         let Some(read) = read else { return Ok(None) };
-        let spec = parse::stored_ledger(&read).map_err(|error| {
-            let Name { namespace, name: of } = name;
-            let why = format!(
-                "{error}; to mend it: kubectl get dbl {of} -n {namespace} -o yaml > ledger.yaml, edit that, and kubectl replace \
-                 -f ledger.yaml with --as and dbbudget's service account; or to begin anew, counting first whatever runs: \
-                 kubectl delete dbl {of} -n {namespace}, with the same --as"
-            );
-            WriteError::Unreadable { what: what(name), why }
-        })?;
+        let spec = parse::stored_ledger(&read)
+            .map_err(|error| WriteError::Unreadable { what: what(name), why: with_a_way_out(name, &error) })?;
         Ok(Some((Stored { metadata: read.metadata, beside: Beside::of(&spec) }, parse::ledger(&spec))))
     }
 

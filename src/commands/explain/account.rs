@@ -10,6 +10,7 @@ use super::waiting::{self, Wait};
 use crate::api::ledger::{DatabaseLedgerSpec, Entry, Origin};
 use crate::api::policy::Enforcement;
 use crate::api::status::WorkloadStatus;
+use crate::api::workload::Source;
 use crate::budget::ledger::Moment;
 use crate::cluster::view::item::{self, Item, RawPod};
 use crate::cluster::view::pods::Pod;
@@ -46,7 +47,7 @@ pub enum State {
     Escaped,
     /// It runs, and its budget gives no shares.
     Observed,
-    /// Its budget may not be read.
+    /// Its budget may not be read, or its ledger cannot be.
     Unread,
     /// It was let go, or ran before, without a grant, and is counted.
     Counted,
@@ -148,6 +149,7 @@ fn of_budget(case: &Case, around: &Around) -> Option<OfBudget> {
         Some(Origin::Escaped) => State::Escaped,
         Some(_) => State::Counted,
         None if awaits && case.pod.gate.is_some() => State::Waits,
+        None if around.broken.is_some() => State::Unread,
         None if !drawn.0.is_empty() => State::Sized,
         None if around.unread.is_some() => State::Unread,
         None if enforcement == Some(Enforcement::Observe) => State::Observed,
@@ -165,7 +167,7 @@ fn of_budget(case: &Case, around: &Around) -> Option<OfBudget> {
         origin: entry.map(|entry| entry.origin),
         since: entry.map(|entry| entry.since.clone()).or_else(|| waits.as_ref().map(|wait| wait.since.clone())),
         values: values(case, around, entry),
-        unread: around.unread.clone(),
+        unread: around.unread.clone().or_else(|| around.broken.as_ref().map(|why| format!("the ledger: {why}"))),
         waits,
         ..sum(around, state)
     })
@@ -182,7 +184,7 @@ fn sum(around: &Around, state: State) -> OfBudget {
         state,
         connections: None,
         allocatable: ledger.map(|ledger| ledger.allocatable.into()).or(published),
-        held: ledger.map(|ledger| ledger.held).or_else(|| status?.held),
+        held: ledger.map(|ledger| ledger.held_of(Source::Allocatable)).or_else(|| status?.held),
         kept: status.and_then(|status| status.surge_reserve).unwrap_or(0),
         origin: None,
         since: None,

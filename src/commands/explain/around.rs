@@ -11,6 +11,7 @@ use crate::api::workload::Source;
 use crate::api::{DatabaseBudget, DatabaseClaim, DatabaseLedger};
 use crate::budget::claim::Source as Draws;
 use crate::cluster::view::item::RawPod;
+use crate::cluster::write::ledger::with_a_way_out;
 use crate::commands::reach::{ReachError, failed};
 use crate::controller::leases::ledgers::budget_name;
 use crate::pod::pinned::Pinned;
@@ -24,9 +25,11 @@ pub struct Around {
     pub budget: Option<DatabaseBudget>,
     /// Its ledger.
     pub ledger: Option<DatabaseLedgerSpec>,
+    /// What is wrong with its ledger, and how to mend it.
+    pub broken: Option<String>,
     /// The claims of the pod's namespace.
     pub claims: Vec<DatabaseClaim>,
-    /// Why it is not known.
+    /// Why the budget may not be read.
     pub unread: Option<String>,
 }
 
@@ -79,15 +82,16 @@ async fn one(client: &Client, name: Name, claims: &[DatabaseClaim]) -> Result<Ar
     let ledgers: Api<DynamicObject> = Api::namespaced_with(client.clone(), &name.namespace, &resource);
     let read = tokio::join!(budgets.get_opt(&name.name), ledgers.get_opt(&name.name));
     let (budget, ledger, unread) = match read {
-        (Ok(budget), Ok(ledger)) => match ledger.map(|ledger| stored_ledger(&ledger)).transpose() {
-            Ok(ledger) => (budget, ledger, None),
-            Err(why) => (budget, None, Some(format!("the ledger cannot be read: {why}"))),
-        },
+        (Ok(budget), Ok(ledger)) => (budget, ledger, None),
         // A budget of another team's namespace; what is here can be explained all the same.
         (Err(kube::Error::Api(status)), _) | (_, Err(kube::Error::Api(status))) if status.is_forbidden() => {
             (None, None, Some(status.message.clone()))
         }
         (Err(error), _) | (_, Err(error)) => return Err(failed(format!("cannot read the budget {name}"))(error)),
     };
-    Ok(Around { name, budget, ledger, claims: claims.to_vec(), unread })
+    let (ledger, broken) = match ledger.map(|ledger| stored_ledger(&ledger)).transpose() {
+        Ok(ledger) => (ledger, None),
+        Err(error) => (None, Some(with_a_way_out(&name, &error))),
+    };
+    Ok(Around { name, budget, ledger, broken, claims: claims.to_vec(), unread })
 }

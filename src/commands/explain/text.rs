@@ -37,7 +37,7 @@ fn headline(explained: &Explained) -> String {
         State::Waits => (WAITS, "waits for its connections"),
         State::Escaped => (BAD, "runs without a share, and is counted as it is written"),
         State::Observed => (BOLD, "is counted, and not sized: its budget only observes"),
-        State::Unread => (BOLD, "may draw from a budget that you may not read"),
+        State::Unread => (BOLD, "may draw from a budget that cannot be read"),
         State::Counted => (BOLD, "runs without a grant, and is counted"),
         State::Granted => (BOLD, "has its connections"),
         State::Sized => (BOLD, "was born with its share"),
@@ -58,7 +58,7 @@ fn lines(of: &OfBudget, now: Moment) -> Vec<(&'static str, String)> {
         (Some(wait), _) => {
             lines.push(("asks for", format!("{number}, since {}", age(wait.since.0.as_second(), now))));
             lines.extend(free(of));
-            lines.push(("place", place(wait.place, wait.of)));
+            lines.extend(wait.of.map(|of| ("place", place(wait.place, of))));
             lines.push(("why", wait.why.clone()));
             lines.push(("frees it", wait.frees.clone()));
         }
@@ -84,12 +84,9 @@ fn free(of: &OfBudget) -> Option<(&'static str, String)> {
     Some(("free", format!("{free} of {allocatable}{kept}; {held} are held")))
 }
 
-fn place(place: Option<usize>, of: Option<i64>) -> String {
-    let of = of.map_or_else(String::new, |n| format!(" of {n} that wait"));
-    match place {
-        Some(place) => format!("{place}{of}"),
-        None => format!("behind those that status.queue shows{}", if of.is_empty() { of } else { format!(",{of}") }),
-    }
+fn place(place: Option<usize>, of: i64) -> String {
+    let place = place.map_or_else(|| "behind those that status.queue shows,".to_owned(), |place| place.to_string());
+    format!("{place} of {of} that wait")
 }
 
 /// The numbers that containers read: a line for each container.

@@ -42,7 +42,8 @@ pub(super) fn wait(case: &Case, around: &Around, drawn: &Pinned) -> Wait {
     let queue = status.map_or(&[][..], |status| &status.queue);
     let is_it =
         |shown: &crate::api::status::Waiting| shown.namespace == case.pod.namespace && shown.pod == case.pod.name;
-    if let Some((at, shown)) = queue.iter().enumerate().find(|(_, shown)| is_it(shown)) {
+    // What the queue says is from before the ledger broke.
+    if let Some((at, shown)) = queue.iter().enumerate().find(|(_, shown)| around.broken.is_none() && is_it(shown)) {
         let (connections, since) = (shown.connections, shown.since.clone());
         return Wait {
             connections,
@@ -56,6 +57,9 @@ pub(super) fn wait(case: &Case, around: &Around, drawn: &Pinned) -> Wait {
     let since = Time(Timestamp::from_second(case.pod.created.0).unwrap_or_default());
     let connections = number(with_share(around, drawn).holds());
     let (why, frees) = match (&around.budget, &around.ledger) {
+        _ if around.broken.is_some() => {
+            ("Its ledger cannot be read.".into(), "Whoever mends the ledger, as it says below.".into())
+        }
         (None, _) if around.unread.is_some() => (
             "You may not read its budget.".into(),
             "What its budget's owner sees: kubectl describe dbb shows status.queue.".into(),
@@ -64,14 +68,12 @@ pub(super) fn wait(case: &Case, around: &Around, drawn: &Pinned) -> Wait {
             "Its budget is gone.".into(),
             "dbbudget, within a minute, if it runs: it lets pods go that nothing rules.".into(),
         ),
-        (Some(_), None) if around.unread.is_some() => {
-            ("Its ledger cannot be read.".into(), "Who mends it: the budget's condition Stalled says how.".into())
-        }
         (Some(_), None) => {
             ("Its budget has no ledger yet.".into(), "dbbudget, if it runs: it makes the ledger.".into())
         }
         (Some(_), Some(stored)) => reason(case, around, &ledger(stored), connections),
     };
+    let of = of.filter(|_| around.broken.is_none());
     Wait { connections: connections.into(), since, place: None, of, why, frees }
 }
 

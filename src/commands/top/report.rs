@@ -11,6 +11,7 @@ use crate::api::ledger::{DatabaseLedgerSpec, Entry, Origin, Phase, Quarantined};
 use crate::api::parse::Name;
 use crate::api::policy::Enforcement;
 use crate::api::status::{BudgetStatus, Waiting};
+use crate::api::workload::Source;
 use crate::api::{DatabaseBudget, reserved};
 
 /// Everything.
@@ -33,7 +34,7 @@ pub struct OfBudget {
     pub name: String,
     /// How far dbbudget goes. Nothing: the budget is gone, and its ledger is left.
     pub enforcement: Option<Enforcement>,
-    /// Where its ledger is in its life. Nothing: it has none.
+    /// Where its ledger is in its life. Nothing: it has none, or one that cannot be read.
     pub phase: Option<Phase>,
     /// Connections for workloads.
     pub allocatable: Option<i64>,
@@ -106,7 +107,7 @@ fn of_budget(seen: &Seen, name: &Name) -> OfBudget {
     let status = budget.and_then(|budget| budget.status.as_ref()).unwrap_or(&empty);
     let published = status.capacity.as_ref().map(|capacity| capacity.allocatable);
     let allocatable = ledger.map(|ledger| ledger.allocatable.into()).or(published);
-    let held = ledger.map(|ledger| ledger.held).or(status.held);
+    let held = ledger.map(|ledger| ledger.held_of(Source::Allocatable)).or(status.held);
     let mut holders = ledger.map_or_else(|| without_ledger(status), |ledger| holders(seen, ledger));
     holders.sort_by_key(|holder| (!holder.name.contains('/'), -holder.connections, holder.name.clone()));
     OfBudget {
@@ -181,10 +182,10 @@ fn without_ledger(status: &BudgetStatus) -> Vec<Holder> {
 fn messages(budget: Option<&DatabaseBudget>, status: &BudgetStatus, unreadable: Option<&String>) -> Vec<String> {
     let wrong = ["OverCommitted", "RolloutBlocked", "GrantedNotStarted", "Conflicted", "Stalled"];
     let conditions = status.conditions.iter().filter(|c| c.status == "True" && wrong.contains(&c.type_.as_str()));
+    let conditions = conditions.filter(|c| unreadable.is_none() || c.reason != "LedgerFailed"); // said below
     let said = conditions.map(|condition| format!("{}: {}", condition.type_, condition.message));
     let unread = budget.and_then(|budget| reserved::read(budget.metadata.annotations.as_ref()).err());
     let gone = budget.is_none().then(|| "The budget is gone; its ledger stays until nothing is held of it.".to_owned());
-    let ledger =
-        unreadable.map(|why| format!("Its ledger cannot be read: {why}. The condition Stalled says how to mend it."));
+    let ledger = unreadable.map(|why| format!("Its ledger cannot be read: {why}."));
     said.chain(unread).chain(ledger).chain(gone).collect()
 }

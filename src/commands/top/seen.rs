@@ -15,6 +15,7 @@ use crate::api::ledger::{DatabaseLedgerSpec, Origin};
 use crate::api::parse::{Name, stored_ledger};
 use crate::api::{DatabaseBudget, DatabaseLedger};
 use crate::cluster::view::follow::with_causes;
+use crate::cluster::write::ledger::with_a_way_out;
 use crate::commands::reach::{ReachError, failed};
 use crate::pod::workloads;
 
@@ -67,9 +68,7 @@ impl Seen {
     pub fn apply(&mut self, change: Change) -> bool {
         match change {
             Change::Budget(event) => apply(&mut self.budgets, &mut self.listed.0, *event, |budget| budget),
-            Change::Ledger(event) => {
-                apply(&mut self.ledgers, &mut self.listed.1, *event, |ledger| stored_ledger(&ledger))
-            }
+            Change::Ledger(event) => apply(&mut self.ledgers, &mut self.listed.1, *event, |ledger| readable(&ledger)),
         }
     }
 
@@ -87,6 +86,10 @@ impl Seen {
         }
         unknown
     }
+}
+
+fn readable(ledger: &DynamicObject) -> Result<DatabaseLedgerSpec, String> {
+    stored_ledger(ledger).map_err(|error| with_a_way_out(&name(ledger), &error))
 }
 
 /// Whether a pod is behind an entry.
@@ -150,7 +153,7 @@ impl Scope {
         let ledgers = self.ledgers().list(&params).await.map_err(failed("cannot read DatabaseLedgers"))?;
         Ok(Seen {
             budgets: budgets.items.into_iter().map(|budget| (name(&budget), budget)).collect(),
-            ledgers: ledgers.items.into_iter().map(|ledger| (name(&ledger), stored_ledger(&ledger))).collect(),
+            ledgers: ledgers.items.into_iter().map(|ledger| (name(&ledger), readable(&ledger))).collect(),
             ..Seen::default()
         })
     }

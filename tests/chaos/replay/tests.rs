@@ -29,7 +29,7 @@ fn ledger(entries: &[(&str, i32, &str)]) -> Change {
 
 fn ledger_of(allocatable: i32, entries: &[(&str, i32, &str)]) -> Change {
     let entry = |(uid, connections, origin): &(&str, i32, &str)| {
-        ((*uid).to_owned(), json!({"namespace": "n", "name": uid, "connections": connections, "origin": origin}))
+        ((*uid).to_owned(), format!("n/{uid} {connections} 2026-11-26T09:40:00Z origin={origin}").into())
     };
     let entries: serde_json::Map<String, Value> = entries.iter().map(entry).collect();
     let spec = json!({"phase": "Leasing", "allocatable": allocatable, "reserve": 0, "budgetGeneration": 1, "entries": entries});

@@ -24,12 +24,8 @@ async fn a_ledger_that_makes_no_sense_is_named_and_grants_on_when_it_is_mended()
     full(&world, 4).await;
     first.kill();
     let ledgers: Api<DatabaseLedger> = world.api();
-    let change = |connections: &str| {
-        let entry = format!("x/y {connections} 2026-11-26T09:40:00Z");
-        let (ledgers, change) = (ledgers.clone(), Patch::Merge(json!({"spec": {"entries": {"somebody": entry}}})));
-        async move { ledgers.patch("shop", &PatchParams::default(), &change).await }
-    };
-    change("two").await.expect_err("changed, and the answer cannot be read");
+    let change = Patch::Merge(json!({"spec": {"entries": {"somebody": "x/y two 2026-11-26T09:40:00Z"}}}));
+    ledgers.patch("shop", &PatchParams::default(), &change).await.expect_err("changed, and its answer cannot be read");
     let _second = replica(&world, "second").await;
     let seen = world.until("shop", "it says so", |b: &DatabaseBudget| budget_is(b, "Stalled", "LedgerFailed")).await;
     let said = condition(&status(&seen).conditions, "Stalled").expect("there").message.clone();
