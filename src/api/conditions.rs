@@ -101,7 +101,7 @@ pub mod injected {
     pub const WEBHOOK_UNREACHABLE: &str = "WebhookUnreachable";
     /// Nothing is injected: enforcement Observe.
     pub const NOT_ASKED: &str = "NotAsked";
-    /// The enforcement asked for has no effect in this version.
+    /// dbbudget runs with `--mode observe`.
     pub const NOT_ACTIVE: &str = "NotActive";
 }
 
@@ -127,10 +127,6 @@ pub mod contested {
 
 /// Reasons of `Observed`.
 pub mod observed {
-    /// The database answers, and what it shows agrees.
-    pub const WATCHING: &str = "Watching";
     /// Nobody asked to watch the database.
     pub const NOT_ASKED: &str = "NotAsked";
-    /// The database does not answer.
-    pub const UNREACHABLE: &str = "Unreachable";
 }

@@ -27,7 +27,7 @@ pub struct BudgetStatus {
     /// Room that headroom SharedSurge keeps for one surging pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surge_reserve: Option<i64>,
-    /// What started, unended pods can hold now; with enforcement Lease, the ledger's sum.
+    /// What started, unended pods can hold now; with enforcement Lease, what the ledger holds of what is allocatable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<i64>,
     /// What waiting pods ask for.

@@ -20,7 +20,7 @@ pub enum Origin {
     Adopted,
     /// The pod started without being sized or gated.
     Escaped,
-    /// The gate was removed without a grant: the budget was deleted, or dbbudget turned off.
+    /// The gate was removed without a grant, as no claim rules the pod any more, or its budget no longer leases.
     Freed,
     /// A container was killed, and its backends may finish a query.
     Drain,

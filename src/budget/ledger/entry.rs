@@ -16,7 +16,7 @@ pub enum Origin {
     Adopted,
     /// The pod started without being sized or gated.
     Escaped,
-    /// Its gate was removed without a grant: the budget was deleted, or leasing was turned off.
+    /// Its gate was removed without a grant, as no claim rules it any more, or its budget no longer leases.
     Freed,
     /// A container was killed, and its backends may finish a query.
     Drain,

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | an entry is added only while its sum fits what is recorded in the same object | [`Ledger::grant`] |
 //! | facts are added whatever the sum | [`Ledger::enter`] |
-//! | an entry never changes, so whoever executes it writes the same | [`Entry`] has no way to be changed |
+//! | an entry never changes, so whoever executes it writes the same | no method here changes an [`Entry`] that is there |
 //! | an entry is removed only on proof that its pod has ended | [`Ledger::remove`] takes an [`ended::Ended`] |
 //! | without proof it is kept apart, until the kubelet must have ended the pod | [`Ledger::quarantine`], [`Ledger::release`] |
 //! | what people or other budgets have is given back, as no pod is behind it | [`Ledger::give_back`] takes no other entry |

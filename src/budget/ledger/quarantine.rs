@@ -16,7 +16,7 @@ pub struct Quarantined {
     pub since: Moment,
     /// Seconds after which a kubelet that is there has ended it: it kills what the API forgot.
     pub killed_after: u32,
-    /// When it leaves in any case.
+    /// When it leaves at the latest.
     pub until: Moment,
 }
 

@@ -28,7 +28,7 @@ const CAPACITY_LASTS: u32 = 600;
 const TO_BE_SCHEDULED: u32 = 60;
 /// A share is computed within this time; later a pod is granted the smallest.
 const TO_BE_PUBLISHED: u32 = 5;
-/// A node's Lease is read this often while somebody waits for it.
+/// A node's Lease is read this often while an entry is kept apart for it.
 const NODE_AGAIN: u32 = 10;
 
 /// Decides. `same`: the ledger is this very budget's. `lost` is brought up to date.

@@ -1,5 +1,5 @@
-//! What is heard of nodes, by the Leases that their kubelets renew. They are read while somebody waits for one, and not
-//! otherwise.
+//! What is heard of nodes, by the Leases that their kubelets renew. They are read while an entry is kept apart
+//! for one, and not otherwise.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -20,17 +20,17 @@
 //! | [`shown`] | and in which words? |
 //! | [`urgent`] | whom does waiting alone not help? |
 //! | [`telling`] | which pods are told by an event? |
-//! | [`beginning`] | who waits where nobody looks any more? |
+//! | [`forgotten`] | who waits where nobody looks any more? |
 //!
 //! The rules themselves are [`crate::budget::ledger`]'s.
 
 pub mod adopting;
 pub mod asking;
-pub mod beginning;
 pub mod claims;
 pub mod decide;
 pub mod executing;
 pub mod facts;
+pub mod forgotten;
 pub mod heartbeats;
 pub mod ledgers;
 pub mod lending;
@@ -200,7 +200,7 @@ impl Leases {
     async fn begin(&mut self) {
         let namespaces = self.namespaces.as_deref();
         let found = match self.context.writer.ledger_names(namespaces).await {
-            Ok(stored) => beginning::forgotten(&self.context, namespaces).await.map(|found| (stored, found)),
+            Ok(stored) => forgotten::forgotten(&self.context, namespaces).await.map(|found| (stored, found)),
             Err(error) => Err(error),
         };
         match found {
