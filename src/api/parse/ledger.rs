@@ -11,7 +11,7 @@ use crate::api::ledger::{self as stored, DatabaseLedgerSpec};
 use crate::api::workload::Source as ShownSource;
 use crate::budget::claim::Source;
 use crate::budget::connections::Connections;
-use crate::budget::ledger::{Bounds, Entry, Ledger, Moment, Origin, Phase, Quarantined, Uid, Values};
+use crate::budget::ledger::{Bounds, Entry, Ledger, Moment, Phase, Quarantined, Uid, Values};
 
 /// What counts for an entry whose pod may open as many as it likes: more than any database has.
 pub const UNBOUNDED: u32 = 1_000_000;
@@ -169,7 +169,7 @@ fn entry(entry: &stored::Entry, values: &BTreeMap<&str, Values>) -> Entry {
         namespace: entry.namespace.clone(),
         name: entry.name.clone(),
         connections: seconds(entry.connections),
-        origin: ORIGINS.iter().find(|(_, shown)| *shown == entry.origin).map_or(Origin::Granted, |(origin, _)| *origin),
+        origin: entry.origin,
         source: match entry.source {
             ShownSource::Allocatable => Source::Allocatable,
             ShownSource::Reserve => Source::Reserve,
@@ -185,7 +185,7 @@ fn stored_entry(entry: &Entry, keys: &mut Keys) -> stored::Entry {
         namespace: entry.namespace.clone(),
         name: entry.name.clone(),
         connections: i32::try_from(entry.connections).unwrap_or(i32::MAX),
-        origin: ORIGINS.iter().find(|(origin, _)| *origin == entry.origin).map(|(_, shown)| *shown).unwrap_or_default(),
+        origin: entry.origin,
         source: match entry.source {
             Source::Allocatable => ShownSource::Allocatable,
             Source::Reserve => ShownSource::Reserve,
@@ -195,16 +195,6 @@ fn stored_entry(entry: &Entry, keys: &mut Keys) -> stored::Entry {
         until: entry.until.map(time),
     }
 }
-
-const ORIGINS: [(Origin, stored::Origin); 7] = [
-    (Origin::Granted, stored::Origin::Granted),
-    (Origin::Adopted, stored::Origin::Adopted),
-    (Origin::Escaped, stored::Origin::Escaped),
-    (Origin::Freed, stored::Origin::Freed),
-    (Origin::Drain, stored::Origin::Drain),
-    (Origin::Reserved, stored::Origin::Reserved),
-    (Origin::Budget, stored::Origin::Budget),
-];
 
 fn quarantined(kept: &stored::Quarantined, values: &BTreeMap<&str, Values>) -> Quarantined {
     Quarantined {

@@ -6,7 +6,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Serialize;
 
 use super::Seen;
-use super::seen::is_pod;
 use crate::api::ledger::{DatabaseLedgerSpec, Entry, Origin, Phase, Quarantined};
 use crate::api::parse::Name;
 use crate::api::policy::Enforcement;
@@ -142,7 +141,7 @@ fn holders(seen: &Seen, ledger: &DatabaseLedgerSpec) -> Vec<Holder> {
         let none = Holder { namespace: entry.namespace.clone(), name, connections: 0, pods: 0, entries: Vec::new() };
         let holder = holders.entry(key).or_insert(none);
         holder.connections += i64::from(entry.connections);
-        holder.pods += i64::from(is_pod(entry.origin));
+        holder.pods += i64::from(entry.origin.is_pod());
         holder.entries.push(row(entry, kept));
     }
     let mut holders: Vec<Holder> = holders.into_values().collect();

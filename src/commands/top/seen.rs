@@ -11,7 +11,7 @@ use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use kube_runtime::WatchStreamExt;
 use kube_runtime::watcher::{self, Event, watcher};
 
-use crate::api::ledger::{DatabaseLedgerSpec, Origin};
+use crate::api::ledger::DatabaseLedgerSpec;
 use crate::api::parse::{Name, stored_ledger};
 use crate::api::{DatabaseBudget, DatabaseLedger};
 use crate::cluster::view::follow::with_causes;
@@ -78,7 +78,7 @@ impl Seen {
         for ledger in self.ledgers.values().flatten() {
             let apart = ledger.quarantine.iter().map(|(uid, kept)| (uid, &kept.entry));
             for (uid, entry) in ledger.entries.iter().chain(apart) {
-                if is_pod(entry.origin) && !self.workloads.contains_key(uid) {
+                if entry.origin.is_pod() && !self.workloads.contains_key(uid) {
                     let holder = Holder { uid, name: &entry.name };
                     unknown.entry(&entry.namespace).or_default().push(holder);
                 }
@@ -90,11 +90,6 @@ impl Seen {
 
 fn readable(ledger: &DynamicObject) -> Result<DatabaseLedgerSpec, String> {
     stored_ledger(ledger).map_err(|error| with_a_way_out(&name(ledger), &error))
-}
-
-/// Whether a pod is behind an entry.
-pub(super) fn is_pod(origin: Origin) -> bool {
-    !matches!(origin, Origin::Drain | Origin::Reserved | Origin::Budget)
 }
 
 /// A list replaces what was seen once it is complete.

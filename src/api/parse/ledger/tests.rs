@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::DatabaseLedger;
-use crate::budget::ledger::Wait;
+use crate::api::ledger::entry::ORIGINS;
+use crate::budget::ledger::{Origin, Wait};
 
 fn told(pool: &str) -> Values {
     Arc::new([("a.dbbudget.dev/b.default.pool".to_owned(), pool.to_owned())].into())
@@ -14,7 +15,7 @@ fn object(spec: &DatabaseLedgerSpec) -> DynamicObject {
 fn some() -> Ledger {
     let bounds = Bounds { allocatable: Connections::new(13), reserve: Connections::new(2), generation: 4 };
     let mut ledger = Ledger::born(bounds);
-    for (place, (origin, _)) in ORIGINS.iter().enumerate() {
+    for (place, origin) in ORIGINS.iter().enumerate() {
         let until = (*origin == Origin::Drain).then_some(Moment(2_000));
         let values = told(if place == 3 { "2" } else { "3" });
         let source = if place == 0 { Source::Reserve } else { Source::Allocatable };
