@@ -101,12 +101,16 @@ pub struct DatabaseLedgerSpec {
 }
 
 impl DatabaseLedgerSpec {
-    /// What entries and quarantine hold of one source.
+    /// Entries and those of the quarantine, by their keys.
+    pub fn all(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        self.entries.iter().chain(self.quarantine.iter().map(|(uid, kept)| (uid, &kept.entry)))
+    }
+
+    /// What all of them hold of one source.
     #[must_use]
     pub fn held_of(&self, source: Source) -> i64 {
-        let apart = self.quarantine.values().map(|kept| &kept.entry);
-        let of_source = self.entries.values().chain(apart).filter(|entry| entry.source == source);
-        of_source.map(|entry| i64::from(entry.connections)).sum()
+        let of_source = self.all().filter(|(_, entry)| entry.source == source);
+        of_source.map(|(_, entry)| i64::from(entry.connections)).sum()
     }
 }
 

@@ -22,8 +22,8 @@ impl Serialize for Origin {
 }
 
 /// Connections given to one pod.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Entry {
     /// Namespace of the pod.
     pub namespace: String,
@@ -60,9 +60,9 @@ impl fmt::Display for Entry {
     }
 }
 
-impl From<Entry> for String {
-    fn from(entry: Entry) -> Self {
-        entry.to_string()
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

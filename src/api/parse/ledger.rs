@@ -23,12 +23,14 @@ pub const UNBOUNDED: u32 = 1_000_000;
 pub fn stored_ledger(object: &DynamicObject) -> Result<DatabaseLedgerSpec, String> {
     let spec: Result<DatabaseLedgerSpec, _> = serde_path_to_error::deserialize(&object.data["spec"]);
     let spec = spec.map_err(|error| format!("spec.{}: {}", error.path(), error.inner()))?;
-    let apart = spec.quarantine.iter().map(|(uid, kept)| (format!("spec.quarantine.{uid}.entry"), &kept.entry));
-    let entries = spec.entries.iter().map(|(uid, entry)| (format!("spec.entries.{uid}"), entry));
-    for (field, entry) in entries.chain(apart) {
-        if let Some(key) = entry.values.as_ref().filter(|key| !spec.values.contains_key(*key)) {
-            return Err(format!("{field}: found values={key}, which is not in spec.values"));
-        }
+    let missing = |(_, entry): &(&String, &stored::Entry)| {
+        entry.values.as_ref().is_some_and(|key| !spec.values.contains_key(key))
+    };
+    if let Some((uid, entry)) = spec.all().find(missing) {
+        let field =
+            if spec.entries.contains_key(uid) { format!("entries.{uid}") } else { format!("quarantine.{uid}.entry") };
+        let key = entry.values.as_deref().unwrap_or_default();
+        return Err(format!("spec.{field}: found values={key}, which is not in spec.values"));
     }
     Ok(spec)
 }

@@ -8,6 +8,7 @@ use kube::{Api, CustomResourceExt, Resource, ResourceExt};
 
 use super::{WriteError, Writer, limited};
 use crate::api::DatabaseLedger;
+use crate::api::ledger::DatabaseLedgerSpec;
 use crate::api::parse::{self, Beside, Name, ledger_spec};
 use crate::budget::ledger::Ledger;
 
@@ -27,14 +28,19 @@ pub struct Stored {
     pub beside: Beside,
 }
 
-/// What is wrong with a ledger, and how to mend it with no more than dbbudget's own account may.
-#[must_use]
-pub fn with_a_way_out(Name { namespace, name }: &Name, error: &str) -> String {
-    format!(
-        "{error}; to mend it: kubectl get dbl {name} -n {namespace} -o yaml > ledger.yaml, edit that, and kubectl replace -f \
-         ledger.yaml with --as and dbbudget's service account; or to begin anew, counting first whatever runs: kubectl delete \
-         dbl {name} -n {namespace}, with the same --as"
-    )
+/// A ledger's object, as it is read.
+///
+/// # Errors
+/// What is wrong with it, and how to mend it with no more than dbbudget's own account may.
+pub fn readable(object: &DynamicObject) -> Result<DatabaseLedgerSpec, String> {
+    parse::stored_ledger(object).map_err(|error| {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        format!(
+            "{error}; to mend it: kubectl get dbl {name} -n {namespace} -o yaml > ledger.yaml, edit that, and kubectl replace \
+             -f ledger.yaml with --as and dbbudget's service account; or to begin anew, counting first whatever runs: kubectl \
+             delete dbl {name} -n {namespace}, with the same --as"
+        )
+    })
 }
 
 fn what(name: &Name) -> String {
@@ -64,8 +70,7 @@ impl Writer {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &name.namespace, &resource);
         let read = limited(what(name), &name.namespace, permission("get"), api.get_opt(&name.name)).await?;
         let Some(read) = read else { return Ok(None) };
-        let spec = parse::stored_ledger(&read)
-            .map_err(|error| WriteError::Unreadable { what: what(name), why: with_a_way_out(name, &error) })?;
+        let spec = readable(&read).map_err(|why| WriteError::Unreadable { what: what(name), why })?;
         Ok(Some((Stored { metadata: read.metadata, beside: Beside::of(&spec) }, parse::ledger(&spec))))
     }
 

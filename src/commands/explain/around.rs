@@ -6,12 +6,12 @@ use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Client, CustomResourceExt, ResourceExt};
 
 use crate::api::ledger::DatabaseLedgerSpec;
-use crate::api::parse::{Name, stored_ledger};
+use crate::api::parse::Name;
 use crate::api::workload::Source;
 use crate::api::{DatabaseBudget, DatabaseClaim, DatabaseLedger};
 use crate::budget::claim::Source as Draws;
 use crate::cluster::view::item::RawPod;
-use crate::cluster::write::ledger::with_a_way_out;
+use crate::cluster::write::ledger::readable;
 use crate::commands::reach::{ReachError, failed};
 use crate::controller::leases::ledgers::budget_name;
 use crate::pod::pinned::Pinned;
@@ -89,9 +89,9 @@ async fn one(client: &Client, name: Name, claims: &[DatabaseClaim]) -> Result<Ar
         }
         (Err(error), _) | (_, Err(error)) => return Err(failed(format!("cannot read the budget {name}"))(error)),
     };
-    let (ledger, broken) = match ledger.map(|ledger| stored_ledger(&ledger)).transpose() {
+    let (ledger, broken) = match ledger.map(|ledger| readable(&ledger)).transpose() {
         Ok(ledger) => (ledger, None),
-        Err(error) => (None, Some(with_a_way_out(&name, &error))),
+        Err(why) => (None, Some(why)),
     };
     Ok(Around { name, budget, ledger, broken, claims: claims.to_vec(), unread })
 }

@@ -38,12 +38,12 @@ pub struct Wait {
 /// Why it waits for this budget.
 pub(super) fn wait(case: &Case, around: &Around, drawn: &Pinned) -> Wait {
     let status = around.budget.as_ref().and_then(|budget| budget.status.as_ref());
+    let status = status.filter(|_| around.broken.is_none()); // what it says is from before the ledger broke
     let of = status.and_then(|status| status.waiting_pods);
     let queue = status.map_or(&[][..], |status| &status.queue);
     let is_it =
         |shown: &crate::api::status::Waiting| shown.namespace == case.pod.namespace && shown.pod == case.pod.name;
-    // What the queue says is from before the ledger broke.
-    if let Some((at, shown)) = queue.iter().enumerate().find(|(_, shown)| around.broken.is_none() && is_it(shown)) {
+    if let Some((at, shown)) = queue.iter().enumerate().find(|(_, shown)| is_it(shown)) {
         let (connections, since) = (shown.connections, shown.since.clone());
         return Wait {
             connections,
@@ -73,7 +73,6 @@ pub(super) fn wait(case: &Case, around: &Around, drawn: &Pinned) -> Wait {
         }
         (Some(_), Some(stored)) => reason(case, around, &ledger(stored), connections),
     };
-    let of = of.filter(|_| around.broken.is_none());
     Wait { connections: connections.into(), since, place: None, of, why, frees }
 }
 

@@ -12,10 +12,10 @@ use kube_runtime::WatchStreamExt;
 use kube_runtime::watcher::{self, Event, watcher};
 
 use crate::api::ledger::DatabaseLedgerSpec;
-use crate::api::parse::{Name, stored_ledger};
+use crate::api::parse::Name;
 use crate::api::{DatabaseBudget, DatabaseLedger};
 use crate::cluster::view::follow::with_causes;
-use crate::cluster::write::ledger::with_a_way_out;
+use crate::cluster::write::ledger::readable;
 use crate::commands::reach::{ReachError, failed};
 use crate::pod::workloads;
 
@@ -76,8 +76,7 @@ impl Seen {
     fn unknown(&self) -> BTreeMap<&str, Vec<Holder<'_>>> {
         let mut unknown: BTreeMap<&str, Vec<Holder>> = BTreeMap::new();
         for ledger in self.ledgers.values().flatten() {
-            let apart = ledger.quarantine.iter().map(|(uid, kept)| (uid, &kept.entry));
-            for (uid, entry) in ledger.entries.iter().chain(apart) {
+            for (uid, entry) in ledger.all() {
                 if entry.origin.is_pod() && !self.workloads.contains_key(uid) {
                     let holder = Holder { uid, name: &entry.name };
                     unknown.entry(&entry.namespace).or_default().push(holder);
@@ -86,10 +85,6 @@ impl Seen {
         }
         unknown
     }
-}
-
-fn readable(ledger: &DynamicObject) -> Result<DatabaseLedgerSpec, String> {
-    stored_ledger(ledger).map_err(|error| with_a_way_out(&name(ledger), &error))
 }
 
 /// A list replaces what was seen once it is complete.
