@@ -12,7 +12,7 @@ use kube::Api;
 use crate::back::{Back, QUIET};
 use crate::clients::{Case, Expected, Load, cases};
 use crate::installed::folder;
-use crate::load::{MANY, send};
+use crate::load::{MANY, flood, send};
 use crate::pooler::Limit;
 use crate::release::{Release, turn};
 use crate::things::{row, status};
@@ -103,9 +103,25 @@ impl Bench<'_> {
             Load::Tasks(program) => crate::load::tasks(&[program], &self.back.redis.url()),
         }
         self.back.pooler.until(database, &format!("{} opens a session", case.name), |pool| pool.all.peak > 0).await;
-        let settled = self.back.pooler.until_settled(database, QUIET).await;
+        let opened = self.settled(case, &address, database).await;
         gate.batch_execute("rollback").await.expect("unlocked");
-        settled.all.peak
+        opened
+    }
+
+    /// How many sessions there are when no more are opened. A server is asked again until that opens none: of its
+    /// processes, some may not have been up when it was asked first.
+    async fn settled(&self, case: &Case, address: &str, database: &str) -> usize {
+        let mut opened = 0;
+        loop {
+            let now = self.back.pooler.until_settled(database, QUIET).await.all.peak;
+            match &case.load {
+                Load::Http { port, requests, .. } if now > opened => {
+                    opened = now;
+                    drop(flood(address, *port, requests, MANY).await);
+                }
+                _ => return now,
+            }
+        }
     }
 
     /// Ends the client's pod, and waits until all its sessions are closed.
