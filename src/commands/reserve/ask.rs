@@ -17,11 +17,12 @@ use tokio::time::{Instant, timeout};
 use super::ReserveError;
 use crate::api::DatabaseBudget;
 use crate::api::ledger::{DatabaseLedgerSpec, Origin, Phase};
-use crate::api::parse::{Name, ledger, stored_ledger};
+use crate::api::parse::{Name, ledger};
 use crate::api::policy::Enforcement;
 use crate::api::reserved::{RESERVED, Reservation, read, written};
 use crate::budget::claim::Source;
 use crate::budget::ledger::Moment;
+use crate::cluster::write::ledger::readable;
 use crate::commands::reach::{ReachError, failed};
 use crate::commands::words::age;
 
@@ -169,7 +170,7 @@ impl Budget {
             let mut changes = pin!(watch_object(self.ledgers.clone(), &self.name).default_backoff());
             while let Some(change) = changes.next().await {
                 let Ok(ledger) = change else { continue }; // an outage only takes time
-                last = ledger.map(|ledger| stored_ledger(&ledger)).transpose();
+                last = ledger.map(|ledger| readable(&ledger)).transpose();
                 if last.as_ref().is_ok_and(|ledger| is(ledger.as_ref())) {
                     return true;
                 }
