@@ -98,7 +98,7 @@ fn look(context: &Context, name: &Name, tries: u32) -> Result<Option<(Decision, 
         return Ok(None);
     }
     let waiting = gather(&view, name, tries)?;
-    let trouble = context.webhook_trouble.borrow().clone();
+    let trouble = context.webhook_trouble.borrow().clone().or_else(|| view.left_out(name));
     let now = Timestamp::now();
     let refused = context.refused.at(now);
     let (kept, stalled) = (context.ledgers.of(name), context.ledgers.stalled(name));

@@ -90,6 +90,8 @@ pub struct View {
     watches: States,
     /// The watches over budgets and claims; nothing is judged before they are filled.
     own: BTreeSet<Watch>,
+    /// Where dbbudget's own pods are.
+    own_namespace: Option<String>,
 }
 
 impl View {

@@ -72,9 +72,7 @@ impl View {
         let mut namespaces = Namespaces::new();
         for budget in self.snapshot().budgets().filter(|b| b.enforcement != Enforcement::Observe) {
             let policy = self.budget(&budget.name).map(|b| b.failure_policy).unwrap_or_default();
-            let claims = self.snapshot().claims_on(&budget.name).map(|c| &c.name.namespace);
-            let own = (!budget.entries.is_empty()).then_some(&budget.name.namespace);
-            for namespace in claims.filter(|n| lets_in(budget, n)).chain(own).filter(|n| *n != "kube-system") {
+            for namespace in self.namespaces_of(budget).filter(|namespace| !self.stays_out_of(namespace)) {
                 let known = namespaces.entry(namespace.clone()).or_insert(policy);
                 if policy == FailurePolicy::Fail {
                     *known = policy;
@@ -82,6 +80,27 @@ impl View {
             }
         }
         namespaces
+    }
+
+    /// Namespaces of a budget whose pods get no share in any case.
+    #[must_use]
+    pub fn left_out(&self, name: &Name) -> Option<String> {
+        let budget = self.snapshot().budget(name)?;
+        let namespace = self.namespaces_of(budget).find(|namespace| self.stays_out_of(namespace))?;
+        Some(format!(
+            "dbbudget stays out of kube-system and of its own namespace, lest it keep itself from starting; this budget has \
+             claims in {namespace}"
+        ))
+    }
+
+    fn namespaces_of<'a>(&'a self, budget: &'a Budget) -> impl Iterator<Item = &'a String> {
+        let claims = self.snapshot().claims_on(&budget.name).map(|claim| &claim.name.namespace);
+        let own = (!budget.entries.is_empty()).then_some(&budget.name.namespace);
+        claims.filter(|namespace| lets_in(budget, namespace)).chain(own)
+    }
+
+    fn stays_out_of(&self, namespace: &str) -> bool {
+        namespace == "kube-system" || self.own_namespace.as_deref() == Some(namespace)
     }
 
     /// The servers that budgets want asked.

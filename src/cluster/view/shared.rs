@@ -67,6 +67,11 @@ impl Shared {
         self.write().own = watches.into_iter().collect();
     }
 
+    /// Says where dbbudget's own pods are; nothing: outside the cluster.
+    pub fn runs_in(&self, namespace: Option<String>) {
+        self.write().own_namespace = namespace;
+    }
+
     /// Notes whether a budget's numbers depend on nodes. Answers whether that is news.
     #[must_use]
     pub fn depends_on_nodes(&self, name: &Name, depends: bool) -> bool {

@@ -183,3 +183,17 @@ fn a_broken_budget_is_kept_with_its_faults() {
     assert!(faults[0].starts_with("spec.capacity.static.maxConnections: "), "{faults:?}");
     assert!(view.snapshot().budget(&rds).is_none());
 }
+
+#[test]
+fn nobody_in_its_own_namespace_or_in_kube_systems_gets_a_share() {
+    let within = |own: Option<&str>| {
+        let mut view = View { own_namespace: own.map(str::to_owned), ..View::default() };
+        view.apply(budget("supabase", 1, "api"));
+        let name = Name::new("shop", "supabase");
+        (view.injected_namespaces().into_keys().collect::<Vec<_>>(), view.left_out(&name))
+    };
+    assert_eq!(within(Some("dbbudget")), (vec!["shop".to_owned()], None));
+    assert_eq!(within(None).1, None);
+    let (namespaces, left_out) = within(Some("shop"));
+    assert!(namespaces.is_empty() && left_out.is_some_and(|why| why.ends_with("claims in shop")));
+}

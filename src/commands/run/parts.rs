@@ -69,6 +69,7 @@ impl Parts {
         let (elected, leader) = watch::channel(false);
         let wires = Wires::new(leader.clone());
         let (shared, notices) = Shared::new();
+        shared.runs_in(place::own_namespace());
         let election = place::election(args);
         let settings = settings(args, &election);
         let trouble = trouble(ready.clone(), "election");

@@ -17,7 +17,8 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// The namespace of the pod that this is; nothing outside a cluster.
-fn own_namespace() -> Option<String> {
+#[must_use]
+pub fn own_namespace() -> Option<String> {
     let from_file = || fs::read_to_string(POD_NAMESPACE_FILE).ok().map(|text| text.trim().to_owned());
     variable("POD_NAMESPACE").or_else(from_file)
 }
