@@ -147,8 +147,7 @@ pub struct Quarantined {
     /// Since when it is here.
     pub since: Time,
     /// Seconds after which a kubelet that renews its node's Lease without a gap has ended it.
-    #[serde(default)]
-    pub killed_after: i32,
+    pub killed_after: u32,
     /// When it leaves, unless the pod is seen alive.
     pub until: Time,
 }

@@ -88,7 +88,8 @@ fn read(text: &str) -> Result<Entry, String> {
     let mut words = text.split(' ');
     let mut next = |what: &str| words.next().filter(|word| !word.is_empty()).ok_or_else(|| format!("no {what}"));
     let (of, connections, since) = (next("name")?, next("number of connections")?, next("time")?);
-    let (namespace, name) = of.split_once('/').ok_or_else(|| format!("{of:?} has no namespace"))?;
+    let of = of.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
+    let (namespace, name) = of.ok_or("its name is not NAMESPACE/NAME")?;
     let number = connections.parse().ok().filter(|n| *n >= 0);
     let mut entry = Entry {
         namespace: namespace.to_owned(),
@@ -109,7 +110,11 @@ fn read(text: &str) -> Result<Entry, String> {
             _ => return Err(format!("{word:?} is unknown")),
         }
     }
-    Ok(entry)
+    match (entry.origin, &entry.until) {
+        (Origin::Drain | Origin::Reserved, None) => Err(format!("{:?} has no until=", entry.origin)),
+        (Origin::Drain | Origin::Reserved, Some(_)) | (_, None) => Ok(entry),
+        (_, Some(_)) => Err(format!("{:?} has no end, so no until=", entry.origin)),
+    }
 }
 
 fn named<T: Copy + fmt::Debug>(name: &str, all: &[T]) -> Result<T, String> {
@@ -140,7 +145,10 @@ mod tests {
     fn what_is_no_line_is_told() {
         for (line, what) in [
             ("", "no name"),
-            ("api 3 2026-11-26T09:40:00Z", "\"api\" has no namespace"),
+            ("api 3 2026-11-26T09:40:00Z", "its name is not NAMESPACE/NAME"),
+            ("shop/ 3 2026-11-26T09:40:00Z", "its name is not NAMESPACE/NAME"),
+            ("shop/api 3 2026-11-26T09:40:00Z until=2026-11-26T09:41:00Z", "Granted has no end, so no until="),
+            ("shop/api 3 2026-11-26T09:40:00Z origin=Drain", "Drain has no until="),
             ("shop/api -3 2026-11-26T09:40:00Z", "\"-3\" is no number of connections"),
             ("shop/api 3", "no time"),
             ("shop/api 3 today", "\"today\" is no time"),

@@ -23,13 +23,12 @@ pub const UNBOUNDED: u32 = 1_000_000;
 pub fn stored_ledger(object: &DynamicObject) -> Result<DatabaseLedgerSpec, String> {
     let spec: Result<DatabaseLedgerSpec, _> = serde_path_to_error::deserialize(&object.data["spec"]);
     let spec = spec.map_err(|error| format!("spec.{}: {}", error.path(), error.inner()))?;
-    let missing = |(_, entry): &(&String, &stored::Entry)| {
-        entry.values.as_ref().is_some_and(|key| !spec.values.contains_key(key))
-    };
-    if let Some((uid, entry)) = spec.all().find(missing) {
-        let field =
-            if spec.entries.contains_key(uid) { format!("entries.{uid}") } else { format!("quarantine.{uid}.entry") };
-        let key = entry.values.as_deref().unwrap_or_default();
+    let missing = |entry: &stored::Entry| entry.values.clone().filter(|key| !spec.values.contains_key(key));
+    let mut entries = spec.entries.iter();
+    let in_entries = entries.find_map(|(uid, entry)| Some((format!("entries.{uid}"), missing(entry)?)));
+    let mut apart = spec.quarantine.iter();
+    let apart = || apart.find_map(|(uid, kept)| Some((format!("quarantine.{uid}.entry"), missing(&kept.entry)?)));
+    if let Some((field, key)) = in_entries.or_else(apart) {
         return Err(format!("spec.{field}: found values={key}, which is not in spec.values"));
     }
     Ok(spec)
@@ -131,7 +130,7 @@ pub fn ledger_spec(ledger: &Ledger, beside: &Beside) -> DatabaseLedgerSpec {
 struct Keys(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Keys {
-    /// The key of some values. It is made of them, so that an entry's line stays the same while others come and go.
+    /// The key of some values. It is made of them, so that an entry's line hardly ever changes while others come and go.
     fn of(&mut self, values: &Values) -> Option<String> {
         if values.is_empty() {
             return None;
@@ -204,7 +203,7 @@ fn quarantined(kept: &stored::Quarantined, values: &BTreeMap<&str, Values>) -> Q
         why: kept.why.clone(),
         node: kept.node.clone(),
         since: moment(&kept.since),
-        killed_after: seconds(kept.killed_after),
+        killed_after: kept.killed_after,
         until: moment(&kept.until),
     }
 }
@@ -215,7 +214,7 @@ fn stored_quarantine(kept: &Quarantined, keys: &mut Keys) -> stored::Quarantined
         why: kept.why.clone(),
         node: kept.node.clone(),
         since: time(kept.since),
-        killed_after: i32::try_from(kept.killed_after).unwrap_or(i32::MAX),
+        killed_after: kept.killed_after,
         until: time(kept.until),
     }
 }

@@ -1,5 +1,6 @@
 //! Ledgers, each written on condition that it is the very version that the write was computed from.
 
+use axum::http;
 use axum::http::header::{ACCEPT, HeaderValue};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
@@ -14,8 +15,9 @@ use crate::budget::ledger::Ledger;
 
 /// Who writes. Only what creates a ledger records it.
 const FIELD_MANAGER: &str = "dbbudget/ledger";
-/// An object takes no more; long before that, every write is slow.
-const LARGEST: usize = 1 << 20;
+/// A ledger grows to no more. etcd takes three times as much; a pod that goes to quarantine takes up to three times what its
+/// entry did, and all of them may go at once.
+const LARGEST: usize = 1 << 19;
 
 /// Asks for an answer without the entries, which are known.
 const METADATA: HeaderValue = HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
@@ -37,8 +39,8 @@ pub fn readable(object: &DynamicObject) -> Result<DatabaseLedgerSpec, String> {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         format!(
             "{error}; to mend it: kubectl get dbl {name} -n {namespace} -o yaml > ledger.yaml, edit that, and kubectl replace \
-             -f ledger.yaml with --as and dbbudget's service account; or to begin anew, counting first whatever runs: kubectl \
-             delete dbl {name} -n {namespace}, with the same --as"
+             -f ledger.yaml with --as and dbbudget's service account; or, once no container of a pod in its quarantine can run \
+             any more, to begin anew by counting the pods there are: kubectl delete dbl {name} -n {namespace}, with the same --as"
         )
     })
 }
@@ -54,6 +56,24 @@ fn permission(verb: &str) -> impl Fn() -> String {
 
 fn written_by_us() -> PostParams {
     PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() }
+}
+
+fn refused(name: &Name, why: &(impl ToString + ?Sized)) -> WriteError {
+    WriteError::Refused { what: what(name), why: why.to_string() }
+}
+
+fn requests(name: &Name) -> Request {
+    Request::new(DatabaseLedger::url_path(&(), Some(&name.namespace)))
+}
+
+/// Has a field refused that the definition of ledgers lacks, as an older one may. Otherwise it would be dropped unseen.
+fn strict(
+    request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+) -> Result<http::Request<Vec<u8>>, String> {
+    let mut request = request.map_err(|error| error.to_string())?;
+    let uri = format!("{}&fieldValidation=Strict", request.uri());
+    *request.uri_mut() = uri.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
+    Ok(request)
 }
 
 impl Writer {
@@ -102,9 +122,10 @@ impl Writer {
     /// When it was not created, or nobody knows whether it was.
     pub async fn create_ledger(&self, name: &Name, ledger: &Ledger, beside: Beside) -> Result<Stored, WriteError> {
         let ledger = DatabaseLedger::new(&name.name, ledger_spec(ledger, &beside));
-        let api = self.ledgers(&name.namespace);
-        let created =
-            limited(what(name), &name.namespace, permission("create"), api.create(&written_by_us(), &ledger)).await?;
+        let body = serde_json::to_vec(&ledger).map_err(|error| refused(name, &error))?;
+        let request = strict(requests(name).create(&written_by_us(), body)).map_err(|why| refused(name, &why))?;
+        let write = self.client.request::<DatabaseLedger>(request);
+        let created = limited(what(name), &name.namespace, permission("create"), write).await?;
         Ok(Stored { metadata: created.metadata, beside })
     }
 
@@ -124,18 +145,17 @@ impl Writer {
         ledger.metadata.clone_from(&from.metadata);
         // Whoever is the only one to write needs no record of who owns which field: keeping it is a quarter of a write.
         ledger.metadata.managed_fields = Some(vec![ManagedFieldsEntry::default()]);
-        let refused = |why: String| WriteError::Refused { what: what(name), why };
-        let body = serde_json::to_vec(&ledger).map_err(|error| refused(error.to_string()))?;
+        let body = serde_json::to_vec(&ledger).map_err(|error| refused(name, &error))?;
         let entries = after.entries().len();
         if entries > before.entries().len() && body.len() > LARGEST {
-            return Err(refused(format!(
-                "with {entries} pods it would be larger than 1 MiB; split the budget {name} into several, each with a part \
+            let why = format!(
+                "with {entries} pods it would be larger than 512 KiB; split the budget {name} into several, each with a part \
                  of the capacity and of the workloads"
-            )));
+            );
+            return Err(refused(name, &why));
         }
-        let request = Request::new(DatabaseLedger::url_path(&(), Some(&name.namespace)));
-        let mut request =
-            request.replace(&name.name, &written_by_us(), body).map_err(|error| refused(error.to_string()))?;
+        let request = strict(requests(name).replace(&name.name, &written_by_us(), body));
+        let mut request = request.map_err(|why| refused(name, &why))?;
         request.headers_mut().insert(ACCEPT, METADATA);
         let write = self.client.request::<PartialObjectMeta<DatabaseLedger>>(request);
         let written = limited(what(name), &name.namespace, permission("update"), write).await?;

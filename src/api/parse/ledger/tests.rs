@@ -16,7 +16,8 @@ fn some() -> Ledger {
     let bounds = Bounds { allocatable: Connections::new(13), reserve: Connections::new(2), generation: 4 };
     let mut ledger = Ledger::born(bounds);
     for (place, origin) in ORIGINS.iter().enumerate() {
-        let until = (*origin == Origin::Drain).then_some(Moment(2_000));
+        let ends = [(Origin::Drain, Moment(2_000)), (Origin::Reserved, Moment(9_000))];
+        let until = ends.into_iter().find(|(ending, _)| ending == origin).map(|(_, at)| at);
         let values = told(if place == 3 { "2" } else { "3" });
         let source = if place == 0 { Source::Reserve } else { Source::Allocatable };
         let (namespace, name) = ("shop".into(), format!("pod-{place}"));
