@@ -14,6 +14,7 @@ use super::standing::{Mode, Standing};
 use super::update::{Update, before};
 use crate::api::conditions::{Type, fit, ready};
 use crate::api::parse::{Fault, Name};
+use crate::api::policy::Enforcement;
 use crate::api::policy::Headroom as ShownHeadroom;
 use crate::api::status::{BudgetStatus, CapacityStatus, ClaimStatus};
 use crate::assess::assess;
@@ -135,6 +136,11 @@ fn numbers(standing: &Standing) -> BudgetStatus {
     let (held, fit) = (standing.held(), &assessment.fit);
     let capacity = assessment.supply.capacity;
     let shown = |n: Connections| number(n).unwrap_or(i64::MAX);
+    // Whose ledger has not been read, nobody knows who waits.
+    let waits = |of: fn(&Kept) -> i64| match standing.mode.kept {
+        Some(kept) => Some(of(kept)),
+        None => (budget.enforcement != Enforcement::Lease).then_some(0),
+    };
     BudgetStatus {
         capacity: capacity.map(|c| CapacityStatus {
             hard: shown(c.hard),
@@ -147,12 +153,12 @@ fn numbers(standing: &Standing) -> BudgetStatus {
         peak: number(fit.total.peak),
         surge_reserve: number(fit.surge_reserve),
         held: number(held).filter(|_| standing.sees_pods()),
-        waiting: Some(standing.mode.kept.map_or(0, Kept::asked)),
+        waiting: waits(Kept::asked),
         free: capacity
             .filter(|_| held != Connections::UNBOUNDED && standing.sees_pods())
             .map(|c| c.allocatable().minus(held)),
         claims: i64::try_from(rows.len()).ok(),
-        waiting_pods: Some(standing.mode.kept.map_or(0, |kept| i64::try_from(kept.waiting.len()).unwrap_or(i64::MAX))),
+        waiting_pods: waits(|kept| i64::try_from(kept.waiting.len()).unwrap_or(i64::MAX)),
         queue: standing.mode.kept.map(Kept::queue).unwrap_or_default(),
         workloads: largest(rows),
         ..BudgetStatus::default()
@@ -191,6 +197,7 @@ fn measured(status: &BudgetStatus, rows: &[Row], said: &[Said]) -> (BudgetNumber
         held: status.held,
         free: status.free,
         waiting: status.waiting,
+        waiting_pods: status.waiting_pods,
         fit: within.map_or(fit::CAPACITY_UNKNOWN, |s| s.reason),
     };
     let workloads = rows.iter().map(|row| WorkloadNumbers {

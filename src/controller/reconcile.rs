@@ -261,14 +261,17 @@ fn outcome<T>(written: &Result<T, WriteError>) -> &'static str {
 
 /// Metrics and logs.
 fn report(context: &Context, name: &Name, decision: &Decision, outcome: &Result<(), Failure>, started: Instant) {
-    match &decision.numbers {
-        // The other replica shows them from now on.
-        _ if !*context.leader.borrow() => {}
-        Some((numbers, workloads)) => context.metrics.budget(name, numbers, workloads),
-        None => context.metrics.forget_budget(name),
+    let metrics = &context.metrics;
+    // Otherwise the other replica shows them from now on.
+    if *context.leader.borrow() {
+        match &decision.numbers {
+            Some((numbers, workloads)) => metrics.budget(name, numbers, workloads),
+            None => metrics.forget_numbers(name),
+        }
+        metrics.conditions(name, decision.budget.as_ref().map_or(&[][..], |update| &update.status.conditions));
     }
     let error = outcome.as_ref().err().and_then(Failure::kind);
-    context.metrics.reconciled(started.elapsed(), error.map_or(Ok(()), Err));
+    metrics.reconciled(started.elapsed(), error.map_or(Ok(()), Err));
     match outcome {
         Err(failure) if failure.kind().is_some() => tracing::warn!(budget = %name, "{failure}"),
         _ => tracing::debug!(budget = %name, took = ?started.elapsed(), "looked"),

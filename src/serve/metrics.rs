@@ -1,10 +1,13 @@
 //! Metrics for Prometheus. Labels are names of budgets and workloads, and words from fixed lists.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod labels;
+mod series;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -13,6 +16,10 @@ use prometheus_client::registry::Registry;
 
 use crate::api::conditions::fit;
 use crate::api::parse::Name;
+use labels::{
+    OfBudget, OfCondition, OfError, OfFit, OfWorkload, OfWrite, of_budget, of_condition, of_fit, of_workload,
+};
+use series::Series;
 
 /// What [`Metrics::encode`] writes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -43,6 +50,8 @@ pub struct BudgetNumbers {
     pub free: Option<i64>,
     /// What waiting pods ask for.
     pub waiting: Option<i64>,
+    /// How many pods wait.
+    pub waiting_pods: Option<i64>,
     /// The reason of `WithinCapacity`.
     pub fit: &'static str,
 }
@@ -62,47 +71,16 @@ pub struct WorkloadNumbers {
     pub held: Option<i64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfBudget {
-    namespace: String,
-    budget: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfFit {
-    namespace: String,
-    budget: String,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
-struct OfWorkload {
-    namespace: String,
-    budget: String,
-    workload_namespace: String,
-    workload: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfError {
-    kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfWrite {
-    kind: &'static str,
-    outcome: &'static str,
-}
-
 /// Everything that is measured.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    budgets: [Family<OfBudget, Gauge>; 6],
+    budgets: [Family<OfBudget, Gauge>; 7],
     fit: Family<OfFit, Gauge>,
+    conditions: Family<OfCondition, Gauge>,
     workloads: [Family<OfWorkload, Gauge>; 3],
-    /// The series of each budget's workloads, so that those of a row that went are removed.
-    shown: Mutex<BTreeMap<Name, BTreeSet<OfWorkload>>>,
+    shown_conditions: Series<OfCondition>,
+    shown_workloads: Series<OfWorkload>,
     durations: Histogram,
     errors: Family<OfError, Counter>,
     writes: Family<OfWrite, Counter>,
@@ -117,8 +95,10 @@ impl Default for Metrics {
             registry: Registry::with_prefix("dbbudget"),
             budgets: Default::default(),
             fit: Family::default(),
+            conditions: Family::default(),
             workloads: Default::default(),
-            shown: Mutex::default(),
+            shown_conditions: Series::default(),
+            shown_workloads: Series::default(),
             // Milliseconds for one budget of a few workloads; seconds only when the API server is slow.
             durations: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]),
             errors: Family::default(),
@@ -142,11 +122,13 @@ impl Metrics {
             ("held_connections", "Connections that started, unended pods can hold; absent when unbounded"),
             ("free_connections", "Allocatable less held; below zero when more is held than there is"),
             ("waiting_connections", "Connections that waiting pods ask for"),
+            ("waiting_pods", "Pods that wait for their connections"),
         ];
         for ((name, help), family) in budgets.into_iter().zip(&self.budgets) {
             registry.register(name, help, family.clone());
         }
         registry.register("fit", "1 for the reason of the budget's condition WithinCapacity", self.fit.clone());
+        registry.register("condition", "1 for each condition of the budget, as it is", self.conditions.clone());
         let workloads = [
             ("workload_allocated_connections", "Connections that all pods of the workload may hold together"),
             ("workload_wanted_connections", "Connections that its pods would hold as written, at the peak"),
@@ -174,17 +156,14 @@ impl Metrics {
 
     /// Shows a budget's numbers, and those of its workloads in place of the earlier ones.
     pub fn budget(&self, name: &Name, numbers: &BudgetNumbers, workloads: &[WorkloadNumbers]) {
-        let BudgetNumbers { hard, allocatable, peak, held, free, waiting, fit } = *numbers;
+        let BudgetNumbers { hard, allocatable, peak, held, free, waiting, waiting_pods, fit } = *numbers;
         let labels = of_budget(name);
-        let values = [hard, allocatable, peak, held, free, waiting];
+        let values = [hard, allocatable, peak, held, free, waiting, waiting_pods];
         self.budgets.iter().zip(values).for_each(|(family, value)| show(family, &labels, value));
         for reason in FITS {
             self.fit.get_or_create(&of_fit(name, reason)).set(i64::from(reason == fit));
         }
-        let mut shown = self.shown();
-        let now: BTreeSet<_> = workloads.iter().map(|w| of_workload(name, w)).collect();
-        let before = shown.insert(name.clone(), now.clone()).unwrap_or_default();
-        before.difference(&now).for_each(|labels| self.forget_workload(labels));
+        self.keep_workloads(name, &workloads.iter().map(|workload| of_workload(name, workload)).collect());
         for workload in workloads {
             let labels = of_workload(name, workload);
             let values = [workload.allocated, workload.wanted, workload.held];
@@ -192,21 +171,35 @@ impl Metrics {
         }
     }
 
-    /// Removes every series of a budget.
-    pub fn forget_budget(&self, name: &Name) {
+    /// Shows a budget's conditions in place of the earlier ones, also where it has no numbers.
+    pub fn conditions(&self, name: &Name, conditions: &[Condition]) {
+        let now: BTreeSet<_> = conditions.iter().map(|condition| of_condition(name, condition)).collect();
+        self.shown_conditions.replace(name, &now).iter().for_each(|gone| show(&self.conditions, gone, None));
+        for labels in &now {
+            show(&self.conditions, labels, Some(1));
+        }
+    }
+
+    /// Removes every number of a budget.
+    pub fn forget_numbers(&self, name: &Name) {
         let labels = of_budget(name);
         self.budgets.iter().for_each(|family| show(family, &labels, None));
         for reason in FITS {
             self.fit.remove(&of_fit(name, reason));
         }
-        let before = self.shown().remove(name).unwrap_or_default();
-        for labels in &before {
-            self.forget_workload(labels);
-        }
+        self.keep_workloads(name, &BTreeSet::new());
     }
 
-    fn forget_workload(&self, labels: &OfWorkload) {
-        self.workloads.iter().for_each(|family| show(family, labels, None));
+    /// Removes every series of a budget.
+    pub fn forget_budget(&self, name: &Name) {
+        self.forget_numbers(name);
+        self.conditions(name, &[]);
+    }
+
+    fn keep_workloads(&self, name: &Name, now: &BTreeSet<OfWorkload>) {
+        for gone in self.shown_workloads.replace(name, now) {
+            self.workloads.iter().for_each(|family| show(family, &gone, None));
+        }
     }
 
     /// Counts an attempt to bring a budget up to date; an error by its kind, which is from a fixed list.
@@ -243,10 +236,6 @@ impl Metrics {
         }
         page
     }
-
-    fn shown(&self) -> MutexGuard<'_, BTreeMap<Name, BTreeSet<OfWorkload>>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Sets a series, or removes it.
@@ -261,23 +250,6 @@ where
         None => {
             family.remove(labels);
         }
-    }
-}
-
-fn of_budget(name: &Name) -> OfBudget {
-    OfBudget { namespace: name.namespace.clone(), budget: name.name.clone() }
-}
-
-fn of_fit(name: &Name, reason: &'static str) -> OfFit {
-    OfFit { namespace: name.namespace.clone(), budget: name.name.clone(), reason }
-}
-
-fn of_workload(name: &Name, workload: &WorkloadNumbers) -> OfWorkload {
-    OfWorkload {
-        namespace: name.namespace.clone(),
-        budget: name.name.clone(),
-        workload_namespace: workload.namespace.clone(),
-        workload: workload.name.clone(),
     }
 }
 

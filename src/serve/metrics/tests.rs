@@ -1,6 +1,7 @@
 //! What a scrape shows.
 
 use super::*;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 fn numbers(held: i64, fit: &'static str) -> BudgetNumbers {
     BudgetNumbers {
@@ -10,6 +11,7 @@ fn numbers(held: i64, fit: &'static str) -> BudgetNumbers {
         held: Some(held),
         free: Some(13 - held),
         waiting: None,
+        waiting_pods: Some(0),
         fit,
     }
 }
@@ -46,6 +48,30 @@ fn a_budget_shows_what_is_known_and_leaves_nothing_behind() {
 
     metrics.forget_budget(&name);
     assert_eq!(metrics.encode(), empty);
+}
+
+#[test]
+fn conditions_are_shown_as_they_are_also_without_numbers() {
+    let metrics = Metrics::default();
+    let name = Name::new("astrid", "supabase");
+    let condition = |type_: &str, status: &str, reason: &str| Condition {
+        type_: type_.into(),
+        status: status.into(),
+        reason: reason.into(),
+        message: String::new(),
+        observed_generation: None,
+        last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
+    };
+    metrics.budget(&name, &numbers(20, fit::EXCEEDED), &[workload("api")]);
+    metrics.conditions(&name, &[condition("Ready", "True", "Published"), condition("Stalled", "True", "LedgerFailed")]);
+    let of = "namespace=\"astrid\",budget=\"supabase\"";
+    let stalled = format!("dbbudget_condition{{{of},type=\"Stalled\",status=\"True\",reason=\"LedgerFailed\"}} 1");
+    assert!(metrics.encode().contains(&stalled), "{}", metrics.encode());
+    metrics.forget_numbers(&name);
+    metrics.conditions(&name, &[condition("Ready", "False", "Invalid")]);
+    let page = metrics.encode();
+    let series: Vec<&str> = page.lines().filter(|line| line.contains("astrid")).collect();
+    assert_eq!(series, [format!("dbbudget_condition{{{of},type=\"Ready\",status=\"False\",reason=\"Invalid\"}} 1")]);
 }
 
 #[test]
