@@ -184,7 +184,10 @@ fn sum(around: &Around, state: State) -> OfBudget {
         state,
         connections: None,
         allocatable: ledger.map(|ledger| ledger.allocatable.into()).or(published),
-        held: ledger.map(|ledger| ledger.held_of(Source::Allocatable)).or_else(|| status?.held),
+        // What the status says of a ledger that is broken now is from before.
+        held: ledger
+            .map(|l| l.held_of(Source::Allocatable))
+            .or_else(|| status.filter(|_| around.broken.is_none())?.held),
         kept: status.and_then(|status| status.surge_reserve).unwrap_or(0),
         origin: None,
         since: None,

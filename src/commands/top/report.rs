@@ -79,6 +79,8 @@ pub struct Row {
     pub connections: i64,
     /// Why it is there.
     pub origin: Origin,
+    /// What it counts against.
+    pub source: Source,
     /// Since when.
     pub since: Time,
     /// When it ends by itself, or leaves quarantine at the latest.
@@ -106,7 +108,9 @@ fn of_budget(seen: &Seen, name: &Name) -> OfBudget {
     let status = budget.and_then(|budget| budget.status.as_ref()).unwrap_or(&empty);
     let published = status.capacity.as_ref().map(|capacity| capacity.allocatable);
     let allocatable = ledger.map(|ledger| ledger.allocatable.into()).or(published);
-    let held = ledger.map(|ledger| ledger.held_of(Source::Allocatable)).or(status.held);
+    // What the status says of a ledger that is broken now is from before.
+    let published_held = status.held.filter(|_| unreadable.is_none());
+    let held = ledger.map(|ledger| ledger.held_of(Source::Allocatable)).or(published_held);
     let mut holders = ledger.map_or_else(|| without_ledger(status), |ledger| holders(seen, ledger));
     holders.sort_by_key(|holder| (!holder.name.contains('/'), -holder.connections, holder.name.clone()));
     OfBudget {
@@ -157,6 +161,7 @@ fn row(entry: &Entry, kept: Option<&Quarantined>) -> Row {
         name: entry.name.clone(),
         connections: entry.connections.into(),
         origin: entry.origin,
+        source: entry.source,
         since: entry.since.clone(),
         until: until.cloned(),
         quarantined: kept.is_some(),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::report::{Holder, OfBudget, Report, Row};
+use crate::api::workload::Source;
 use crate::budget::ledger::Moment;
 use crate::commands::words::{age, clock};
 
@@ -97,6 +98,11 @@ fn one(entry: &Row, now: Moment) -> Line<5> {
         (false, _) => (PLAIN, until),
         (true, Some(node)) => (WAITS, format!("gone, counts {until}, or until {node} is heard of")),
         (true, None) => (WAITS, format!("gone, counts {until}")),
+    };
+    let state = match (entry.source, state.is_empty()) {
+        (Source::Allocatable, _) => state,
+        (Source::Reserve, true) => "of the reserve".to_owned(),
+        (Source::Reserve, false) => format!("of the reserve, {state}"),
     };
     let since = age(entry.since.0.as_second(), now);
     (style, [format!("  {}", entry.name), entry.connections.to_string(), format!("{:?}", entry.origin), since, state])
