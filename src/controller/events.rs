@@ -15,8 +15,8 @@ type Told = (&'static str, &'static str);
 const TRANSIENT: [(Type, Told, Told); 7] = [
     (
         Type::Stalled,
-        ("Stalled", "Nobody gets on without help: the condition Stalled says what to mend."),
-        ("NotStalled", "It is written again."),
+        ("Stalled", "dbbudget cannot go on without help: the condition Stalled says what to mend."),
+        ("NotStalled", "The ledger and its pods are written again."),
     ),
     (
         Type::OverCommitted,
@@ -101,7 +101,7 @@ fn ready_note(old: Option<&str>, new: &str) -> Option<Note> {
     let text = match new {
         ready::PUBLISHED if unknown => return None,
         ready::PENDING => return None,
-        ready::PUBLISHED => "It counts again.",
+        ready::PUBLISHED => "The spec is valid, and counts again.",
         ready::INVALID => "It is not valid: the condition Ready says which field.",
         ready::FORBIDDEN => "dbbudget lacks a permission: the condition Ready names it.",
         ready::BUDGET_NOT_FOUND => "Its budget does not exist.",

@@ -104,7 +104,7 @@ impl Standing<'_> {
         }];
         let absent: Vec<&str> = self.rows.iter().filter(|r| !r.exists).map(|r| r.shown.name.as_str()).collect();
         if !absent.is_empty() {
-            text.push(format!("Not there: {}.", sentences::list(absent, ", ")));
+            text.push(format!("Not found: {}.", sentences::list(absent, ", ")));
         }
         text.extend(sentences::without_effect(self.budget));
         let text = text.join(" ");

@@ -193,7 +193,7 @@ fn fields_without_effect_are_said() {
     spec["whenExceeded"] = json!("ScaleDown");
     put_budget(&mut view, &spec);
     let (status, _, message) = of_budget(&view, "Ready");
-    let expected = "The spec was understood; no workload draws from this budget yet. Not there: api. No effect \
+    let expected = "The spec was understood; no workload draws from this budget yet. Not found: api. No effect \
         with enforcement Observe: whenExceeded: ScaleDown (nothing is scaled).";
     assert_eq!((status.as_str(), message.as_str()), ("True", expected));
 }

@@ -14,10 +14,8 @@ pub(super) fn findings(budget: &Budget, snapshot: &Snapshot, drawings: &[Drawing
         let same = snapshot.budgets().filter(|b| b.name != budget.name && b.database.as_ref() == Some(database));
         findings.extend(same.map(|other| {
             let message = format!(
-                "{} and {} are both about the database {database}; {}",
-                budget.name,
-                other.name,
-                ruling(budget, other)
+                "{} and {} are both about the database {database}, and each gives out all that it has",
+                budget.name, other.name
             );
             let fix = "keep one of them, and let its claims come from every namespace";
             Finding::new(Rule::SharedDatabase, About::Budget(budget.name.clone()), "/spec/database", message, fix)

@@ -27,7 +27,7 @@ fn a_deleted_workloads_pods_hold_until_they_are_gone() {
         status.workloads[0].message,
         "Deployment shop/api was deleted; 2 pods of it hold connections until they are gone."
     );
-    assert!(said(&status.conditions, "Ready").2.ends_with("Not there: api."));
+    assert!(said(&status.conditions, "Ready").2.ends_with("Not found: api."));
     for n in 0..2 {
         assert!(view.remove(&Source::Pods, &Name::new("shop", format!("api-{n}-true"))).contains(&rds()));
     }
