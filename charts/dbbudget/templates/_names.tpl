@@ -10,12 +10,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "dbbudget.labels" -}}
 {{ include "dbbudget.selector" . }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "dbbudget.image" -}}
-{{ .Values.image.repository }}{{ if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{ required "image.repository is empty: say where you put the image, as in --set image.repository=REGISTRY/dbbudget" .Values.image.repository }}{{ if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{/* The webhook's configuration belongs to the whole cluster, so two releases must not share a name. */}}
@@ -37,21 +38,17 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "dbbudget.name" . }}
 {{- end }}
 
 {{/* Pods that the restricted standard lets in, here and for the hooks. */}}
-{{- define "dbbudget.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-seccompProfile: {type: RuntimeDefault}
-{{- end }}
-
 {{- define "dbbudget.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* On which nodes pods run, those of hooks included: an image is not for every node. */}}
+{{/* On which nodes pods run, and before whom, those of hooks included: an image is not for every node. */}}
 {{- define "dbbudget.placement" -}}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}

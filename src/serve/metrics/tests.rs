@@ -21,6 +21,17 @@ fn workload(name: &str) -> WorkloadNumbers {
     WorkloadNumbers { namespace, name, allocated: Some(3), wanted: None, held: Some(2) }
 }
 
+fn condition(type_: &str, status: &str, reason: &str) -> Condition {
+    Condition {
+        type_: type_.into(),
+        status: status.into(),
+        reason: reason.into(),
+        message: String::new(),
+        observed_generation: None,
+        last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
+    }
+}
+
 #[test]
 fn a_budget_shows_what_is_known_and_leaves_nothing_behind() {
     let metrics = Metrics::default();
@@ -54,14 +65,6 @@ fn a_budget_shows_what_is_known_and_leaves_nothing_behind() {
 fn conditions_are_shown_as_they_are_also_without_numbers() {
     let metrics = Metrics::default();
     let name = Name::new("astrid", "supabase");
-    let condition = |type_: &str, status: &str, reason: &str| Condition {
-        type_: type_.into(),
-        status: status.into(),
-        reason: reason.into(),
-        message: String::new(),
-        observed_generation: None,
-        last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
-    };
     metrics.budget(&name, &numbers(20, fit::EXCEEDED), &[workload("api")]);
     metrics.conditions(&name, &[condition("Ready", "True", "Published"), condition("Stalled", "True", "LedgerFailed")]);
     let of = "namespace=\"astrid\",budget=\"supabase\"";
@@ -87,4 +90,32 @@ fn every_metric_says_what_it_is() {
     assert!(page.contains("dbbudget_api_writes_total{kind=\"budget\",outcome=\"ok\"} 1"), "{page}");
     let help = page.lines().filter(|l| l.starts_with("# HELP dbbudget_")).count();
     assert_eq!(help, page.lines().filter(|l| l.starts_with("# TYPE ")).count());
+}
+
+/// The chart's alerts, and what is documented.
+const ABOUT: [&str; 2] =
+    [include_str!("../../../charts/dbbudget/files/alerts.yaml"), include_str!("../../../deploy/README.md")];
+
+#[test]
+fn what_is_said_of_metrics_names_those_that_there_are() {
+    let (metrics, name, one) = (Metrics::default(), Name::new("astrid", "supabase"), Some(1));
+    let all = BudgetNumbers { peak: one, waiting: one, ..numbers(2, fit::HEALTHY) };
+    metrics.budget(&name, &all, &[WorkloadNumbers { wanted: one, ..workload("api") }]);
+    metrics.conditions(&name, &[condition("Ready", "True", "Published")]);
+    metrics.reconciled(Duration::from_millis(3), Err("Conflict"));
+    metrics.written("budget", "ok");
+    metrics.reviewed(Duration::from_millis(3), "pods", "injected");
+    let page = metrics.encode();
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    for (name, kind) in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')) {
+        known.insert(if kind == "counter" { format!("{name}_total") } else { name.to_owned() });
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let named = ABOUT.map(|text| -> BTreeSet<String> {
+        let words = text.split(|c| !is_name(c)).filter(|word| word.starts_with("dbbudget_"));
+        words.map(str::to_owned).collect()
+    });
+    let [alerts, documented] = named;
+    assert!(alerts.len() > 3 && alerts.is_subset(&known), "{alerts:?} of {known:?}");
+    assert_eq!(documented, known);
 }
