@@ -111,17 +111,18 @@ struct Seat<T> {
     settings: Settings,
     leader: watch::Sender<bool>,
     trouble: T,
-    /// What keeps requests and the watch from working.
-    troubles: [Option<String>; 2],
+    /// What keeps requests and the watch from working, or that none has been made yet.
+    troubles: [Option<String>; 3],
 }
 
 const REQUESTS: usize = 0;
 const WATCH: usize = 1;
+const UNREAD: usize = 2;
 
 impl<T: Fn(Option<String>)> Seat<T> {
     fn new(api: Api<Lease>, settings: Settings, leader: watch::Sender<bool>, trouble: T) -> Self {
         let candidate = Candidate::new(&settings.identity, settings.timing, Instant::now());
-        let troubles = [Some("the election has not read its Lease yet".into()), None];
+        let troubles = [None, None, Some("the election has not read its Lease yet".into())];
         let seat = Self { candidate, lease: None, api, settings, leader, trouble, troubles };
         seat.tell();
         seat
@@ -254,14 +255,15 @@ impl<T: Fn(Option<String>)> Seat<T> {
             };
             format!("the election cannot {verb} the Lease {}: {error}{needs}", self.place())
         });
-        if self.troubles[which] == sentence {
+        let is_first = which == REQUESTS && self.troubles[UNREAD].take().is_some();
+        if self.troubles[which] == sentence && !is_first {
             return;
         }
-        if let Some(sentence) = &sentence {
+        self.troubles[which].clone_from(&sentence);
+        self.tell();
+        if let Some(sentence) = sentence {
             tracing::warn!("{sentence}");
         }
-        self.troubles[which] = sentence;
-        self.tell();
     }
 
     fn tell(&self) {

@@ -13,7 +13,7 @@ use super::manifests::{here, read};
 use super::seen::Seen;
 use crate::back::{Back, QUIET};
 use crate::clients::Load;
-use crate::load::{Answer, MANY, TASKS, is_ok, send, tasks};
+use crate::load::{Answer, MANY, TASKS, flood, is_ok, send, tasks};
 use crate::pooler::{Limit, Pool, Tally};
 use crate::release::Node;
 use crate::world::{World, documents, until_some};
@@ -145,8 +145,16 @@ impl<'a> Stack<'a> {
     /// for the answers.
     pub async fn under_load(&self, run: &str) -> Seen {
         let locked = self.locked().await;
-        let (answers, pods) = self.send(run).await;
-        let pool = self.settled().await;
+        let (mut answers, pods) = self.send(run).await;
+        let mut pool = self.settled().await;
+        // Of a server's processes, some may not have been up when it was asked first.
+        loop {
+            answers.extend(self.further_requests(&pods).await);
+            let opened = std::mem::replace(&mut pool, self.settled().await);
+            if pool.all.peak == opened.all.peak {
+                break;
+            }
+        }
         drop(locked);
         let mut failed = Vec::new();
         for answer in answers {
@@ -230,6 +238,18 @@ impl<'a> Stack<'a> {
         });
         let (answers, pods): (Vec<_>, BTreeMap<_, _>) = join_all(sent).await.into_iter().unzip();
         (answers.into_iter().flatten().collect(), pods)
+    }
+
+    /// Asks the servers among these pods as often again.
+    async fn further_requests(&self, pods: &BTreeMap<&'static str, Vec<IpAddr>>) -> Vec<Answer> {
+        let servers = self.services.iter().flat_map(|service| match service.load {
+            Load::Http { port, requests, .. } => {
+                pods[service.name].iter().map(|pod| (pod.to_string(), port, requests)).collect()
+            }
+            _ => Vec::new(),
+        });
+        let sent = servers.map(|(host, port, requests)| async move { flood(&host, port, requests, MANY).await });
+        join_all(sent).await.into_iter().flatten().collect()
     }
 
     /// The statements that a service's pods have prepared under a name, since they began if nothing was counted anew.
