@@ -154,7 +154,7 @@ async fn people_keep_connections_for_a_while() {
         assert!(stopped.status.code() == Some(1) && said.contains("stopped: it is not asked for any more"), "{said}");
         assert_eq!(asked(&world.get::<DatabaseBudget>("db").await), another, "only what it has asked for itself");
     }
-    told(&world, &["reserve", "1", "--for", "3s", "--name", "psql"]);
+    told(&world, &["reserve", "1", "--for", "10s", "--name", "psql"]);
     world.until("db", "it is counted", held(10)).await;
     world.until("db", "its end has come", held(9)).await;
     world.apply(&crate::things::budget("other", "", &[])).await;

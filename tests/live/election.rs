@@ -83,7 +83,7 @@ async fn of_two_one_leads_and_hands_over_at_once() {
 #[tokio::test]
 async fn a_leader_that_vanished_is_replaced_when_its_claim_has_run_out() {
     let world = World::new("expiry").await;
-    let start = |who| Candidate::start(world.client.clone(), &world.namespace, who, Duration::from_secs(2));
+    let start = |who| Candidate::start(world.client.clone(), &world.namespace, who, Duration::from_secs(8));
     let mut first = start("first");
     first.until_leads(true).await;
     let mut second = start("second");

@@ -249,6 +249,7 @@ async fn a_claim_injects_in_its_namespace_if_it_is_let_in() {
         text.contains(&format!("\"{}\"", tenant.namespace))
     };
     until(api, &world.namespace, "the tenant is served", both).await;
+    tenant.until_asked().await;
     tenant.cluster.kubectl(&["rollout", "restart", "deployment/api", "-n", &tenant.namespace]).expect("restarted");
     until_some::<Pod>(tenant.api(), 1, "pod that is let in", |pod| limit(pod).is_some()).await;
 }

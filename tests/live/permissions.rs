@@ -2,6 +2,7 @@
 
 use dbbudget::api::DatabaseBudget;
 
+use crate::injection::until_registered;
 use crate::leases::leasing;
 use crate::operator::Operator;
 use crate::things::{budget, budget_is, condition, deployment, row, status};
@@ -59,6 +60,7 @@ async fn a_ledger_or_a_pod_that_may_not_be_written_is_named_on_the_budget() {
 
     let patch = "      - patch # tells a waiting pod";
     world.install_with(|rbac| rbac.replace(patch, "      - get # tells a waiting pod")).await;
+    until_registered(&world, true).await;
     world.apply(&deployment("api", 1)).await;
     let seen = world.until("shop", "its pods may not be let go", stalled("PodsFailed")).await;
     assert!(said(&seen).is_some_and(|said| said.contains("patch on pods")), "{seen:#?}");

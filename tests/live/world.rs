@@ -127,8 +127,17 @@ impl<'a> World<'a> {
     pub async fn api_of(&self, object: &DynamicObject) -> Api<DynamicObject> {
         let types = object.types.as_ref().expect("apiVersion and kind");
         let kind = types.try_into().expect("a group, a version and a kind");
+        let served = async {
+            loop {
+                // A definition is Established a moment before its kind is served.
+                match discovery::pinned_kind(&self.client, &kind).await {
+                    Ok(found) => return found,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            }
+        };
         let (resource, capabilities) =
-            discovery::pinned_kind(&self.client, &kind).await.expect("a kind that is served");
+            tokio::time::timeout(PATIENCE, served).await.unwrap_or_else(|_| panic!("{kind:?} is not served"));
         match capabilities.scope {
             discovery::Scope::Cluster => Api::all_with(self.client.clone(), &resource),
             discovery::Scope::Namespaced => {

@@ -75,7 +75,8 @@ async fn installed_upgraded_and_uninstalled_by_helm() {
     let kept = world.get::<DatabaseBudget>("db").await;
     assert!(kept.status.is_some(), "the definitions and their objects stay");
     world.cluster.kubectl(&["rollout", "restart", "deployment/api", "-n", &world.namespace]).expect("restarted");
-    until_some::<Pod>(world.api(), 2, "pods as they are written", |pod| !has_share(pod)).await;
+    let is_new = |pod: &Pod| pod.labels().get("app").is_some_and(|app| app == "api") && !has_share(pod);
+    until_some::<Pod>(world.api(), 2, "pods as they are written", is_new).await;
 }
 
 fn waits(pod: &Pod) -> bool {

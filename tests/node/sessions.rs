@@ -53,7 +53,7 @@ impl Bench<'_> {
         let gate = self.back.connect(&database).await;
         gate.batch_execute("create table gate (n int)").await.expect("a table");
 
-        let as_written = self.load(case, &database).await;
+        let as_written = self.load(case, &database, case.as_written).await;
         case.as_written.check(as_written, case, "as written");
         self.end(case, &database).await;
 
@@ -64,7 +64,7 @@ impl Bench<'_> {
         let seen = self.world.until(case.name, "its share is published", published).await;
         let granted = usize::try_from(row(&seen, case.name).per_pod.expect("bounded")).expect("positive");
         self.world.until_asked().await;
-        let opened = self.load(case, &database).await;
+        let opened = self.load(case, &database, case.granted).await;
         let pods = until_some::<Pod>(self.pods(), 1, "pod has a share", |pod| {
             pod.metadata.annotations.as_ref().is_some_and(|a| a.contains_key("dbbudget.dev/shape"))
         });
@@ -83,8 +83,8 @@ impl Bench<'_> {
         self.world.api()
     }
 
-    /// Runs the client until it opens no more, and answers how many sessions it had at most.
-    async fn load(&self, case: &Case, database: &str) -> usize {
+    /// Runs the client until it has opened what is expected and opens no more, and answers how many sessions it had at most.
+    async fn load(&self, case: &Case, database: &str, expected: Expected) -> usize {
         let gate = self.back.connect(database).await;
         gate.batch_execute("begin; lock table gate in access exclusive mode").await.expect("locked");
         let at = self.back.at(database);
@@ -102,26 +102,14 @@ impl Bench<'_> {
             Load::Http { port, ready, requests } => drop(send(&address, *port, ready, requests, MANY).await),
             Load::Tasks(program) => crate::load::tasks(&[program], &self.back.redis.url()),
         }
-        self.back.pooler.until(database, &format!("{} opens a session", case.name), |pool| pool.all.peak > 0).await;
-        let opened = self.settled(case, &address, database).await;
+        let (what, least) = (format!("{} opens {expected:?}", case.name), expected.least());
+        tokio::select! {
+            _ = self.back.pooler.until(database, &what, |pool| pool.all.peak >= least) => {}
+            () = more(case, &address) => {}
+        }
+        let opened = self.back.pooler.until_settled(database, QUIET).await.all.peak;
         gate.batch_execute("rollback").await.expect("unlocked");
         opened
-    }
-
-    /// How many sessions there are when no more are opened. A server is asked again until that opens none: of its
-    /// processes, some may not have been up when it was asked first.
-    async fn settled(&self, case: &Case, address: &str, database: &str) -> usize {
-        let mut opened = 0;
-        loop {
-            let now = self.back.pooler.until_settled(database, QUIET).await.all.peak;
-            match &case.load {
-                Load::Http { port, requests, .. } if now > opened => {
-                    opened = now;
-                    drop(flood(address, *port, requests, MANY).await);
-                }
-                _ => return now,
-            }
-        }
     }
 
     /// Ends the client's pod, and waits until all its sessions are closed.
@@ -135,7 +123,21 @@ impl Bench<'_> {
     }
 }
 
+/// Asks a server without end: of its processes, some may not have been up when it was asked first.
+async fn more(case: &Case, address: &str) {
+    while let Load::Http { port, requests, .. } = &case.load {
+        flood(address, *port, requests, MANY).await;
+    }
+    std::future::pending::<()>().await;
+}
+
 impl Expected {
+    fn least(self) -> usize {
+        match self {
+            Self::Exactly(n) | Self::Between(n, _) => n,
+        }
+    }
+
     fn check(self, found: usize, case: &Case, how: &str) {
         let as_expected = match self {
             Self::Exactly(n) => found == n,

@@ -61,7 +61,7 @@ async fn an_operator_that_was_away_asks_the_node_of_a_pod_that_went_meanwhile() 
 async fn a_container_that_crashed_counts_twice_for_as_long_as_its_queries_may_take() {
     let world = World::new("crashed").await;
     let _operator = operator(&world).await;
-    world.apply(&leasing("shop", "", SIZED_FOR_3).replace("drainSeconds: 1", "drainSeconds: 4")).await;
+    world.apply(&leasing("shop", "", SIZED_FOR_3).replace("drainSeconds: 1", "drainSeconds: 10")).await;
     until_leasing(&world, "shop").await;
     world.apply(&deployment("api", 1)).await;
     let pods = until_some::<Pod>(world.api(), 1, "pod runs", |pod| {

@@ -31,7 +31,7 @@ async fn ai_dock_counts_both_engines() {
 
     stack.apply("ai-dock", WORKLOADS).await;
     stack.ready().await;
-    let (refused, without) = stack.as_written(CAP).await;
+    let (refused, without) = stack.as_written(CAP, (101, 180)).await;
     without.say("as written");
     let refused = over(100, refused);
 

@@ -40,7 +40,7 @@ async fn astrid_fits_with_one_worker_each() {
 
     stack.apply("astrid", WORKLOADS).await;
     stack.ready().await;
-    let (refused, without) = stack.as_written(CAP).await;
+    let (refused, without) = stack.as_written(CAP, (21, 41)).await;
     println!("astrid as written: {refused} refused");
     without.say("and asked for");
     let (refused, without) = (over(20, refused), over(40, without.peak()));

@@ -13,13 +13,14 @@ use super::manifests::{here, read};
 use super::seen::Seen;
 use crate::back::{Back, QUIET};
 use crate::clients::Load;
-use crate::load::{Answer, MANY, TASKS, flood, is_ok, send, tasks};
+use crate::load::{Answer, MANY, Request, TASKS, flood, is_ok, send, tasks};
 use crate::pooler::{Limit, Pool, Tally};
 use crate::release::Node;
 use crate::world::{World, documents, until_some};
 
 /// Requests that reach each process of a service.
 const FEW: usize = 40;
+const PORT: u16 = 8000;
 
 /// One of its workloads.
 pub struct Service {
@@ -148,10 +149,13 @@ impl<'a> Stack<'a> {
         let (mut answers, pods) = self.send(run).await;
         let mut pool = self.settled().await;
         // Of a server's processes, some may not have been up when it was asked first.
-        loop {
-            answers.extend(self.further_requests(&pods).await);
-            let opened = std::mem::replace(&mut pool, self.settled().await);
-            if pool.all.peak == opened.all.peak {
+        let asked = self.applications(&pods);
+        let opened = |pool: &Pool| asked.iter().map(|(pod, ..)| pool.of(*pod).peak).sum::<usize>();
+        while !asked.is_empty() {
+            let sent = asked.iter().map(|(_, host, requests)| flood(host, PORT, requests, MANY));
+            answers.extend(join_all(sent).await.into_iter().flatten());
+            let before = std::mem::replace(&mut pool, self.settled().await);
+            if opened(&pool) == opened(&before) {
                 break;
             }
         }
@@ -164,19 +168,20 @@ impl<'a> Stack<'a> {
         Seen { pool, failed, pods }
     }
 
-    /// Under load behind a limit, then without it: how many were refused, and what is opened where nobody is.
-    pub async fn as_written(&self, limit: Limit) -> (usize, Seen) {
+    /// Under load behind a limit, then without it: how many were refused, and what is opened where nobody is; `least`: of
+    /// both. A pool that was refused lets those who wait for it wait on for half a minute.
+    pub async fn as_written(&self, limit: Limit, least: (usize, usize)) -> (usize, Seen) {
         self.limit(limit);
         let _locked = self.locked().await;
         self.send("behind a limit").await;
-        self.asked().await
+        self.asked(least).await
     }
 
     /// The same while pods are replaced: those of before are still at work when the new ones begin.
-    pub async fn as_written_through_a_rollout(&self, limit: Limit) -> (usize, Seen) {
+    pub async fn as_written_through_a_rollout(&self, limit: Limit, least: (usize, usize)) -> (usize, Seen) {
         let _locked = self.locked().await;
         self.through_a_rollout(limit).await;
-        self.asked().await
+        self.asked(least).await
     }
 
     /// Replaces pods that are at work, and makes the new ones work.
@@ -194,10 +199,13 @@ impl<'a> Stack<'a> {
         self.settled().await
     }
 
-    async fn asked(&self) -> (usize, Seen) {
+    async fn asked(&self, (refused, opened): (usize, usize)) -> (usize, Seen) {
+        let (pooler, database) = (&self.back.pooler, &self.database);
+        pooler.until(database, "so many are refused", |pool| pool.all.refused >= refused).await;
         let refused = self.settled().await.all.refused;
         self.limit(None);
         let (_, pods) = self.send("without a limit").await;
+        pooler.until(database, "so many are opened", |pool| pool.all.peak >= opened).await;
         (refused, Seen { pool: self.settled().await, failed: Vec::new(), pods })
     }
 
@@ -240,16 +248,14 @@ impl<'a> Stack<'a> {
         (answers.into_iter().flatten().collect(), pods)
     }
 
-    /// Asks the servers among these pods as often again.
-    async fn further_requests(&self, pods: &BTreeMap<&'static str, Vec<IpAddr>>) -> Vec<Answer> {
-        let servers = self.services.iter().flat_map(|service| match service.load {
-            Load::Http { port, requests, .. } => {
-                pods[service.name].iter().map(|pod| (pod.to_string(), port, requests)).collect()
-            }
-            _ => Vec::new(),
+    /// The pods among these that serve an application, and what it is asked. MLflow and Prefect open what they see fit, and
+    /// Prefect gives up on what takes 10 s.
+    fn applications(&self, pods: &BTreeMap<&'static str, Vec<IpAddr>>) -> Vec<(IpAddr, String, &'static [Request])> {
+        let servers = self.services.iter().filter_map(|service| match service.load {
+            Load::Http { port: PORT, requests, .. } => Some((&pods[service.name], requests)),
+            _ => None,
         });
-        let sent = servers.map(|(host, port, requests)| async move { flood(&host, port, requests, MANY).await });
-        join_all(sent).await.into_iter().flatten().collect()
+        servers.flat_map(|(pods, requests)| pods.iter().map(move |pod| (*pod, pod.to_string(), requests))).collect()
     }
 
     /// The statements that a service's pods have prepared under a name, since they began if nothing was counted anew.

@@ -34,10 +34,10 @@ async fn astrid_transaction_has_two_budgets() {
 
     // What they lack behind the pooler is not connections: 38 of 200. Whether 97 are enough for MLflow depends on how evenly
     // its four workers share requests: 124 are possible.
-    let (refused, pooled_without) = pooled.as_written(POOLER).await;
+    let (refused, pooled_without) = pooled.as_written(POOLER, (0, 21)).await;
     pooled_without.say("as written, pooled");
     assert_eq!(refused, 0, "somebody was refused");
-    let (refused, direct_without) = direct.as_written(SERVER).await;
+    let (refused, direct_without) = direct.as_written(SERVER, (0, 21)).await;
     direct_without.say(&format!("{refused} refused as written, on a server of its own"));
 
     pooled.apply("astrid-transaction", BUDGET).await;
