@@ -22,7 +22,7 @@ fn ended() -> Change {
     Change::Pod(pod(&json!({"status": {"phase": "Succeeded", "containerStatuses": stopped}})))
 }
 
-/// A ledger of 4 connections with entries (`UID CONNECTIONS ORIGIN`).
+/// A ledger of 4 connections with entries (`UID CONNECTIONS ORIGIN`, and what else their lines have).
 fn ledger(entries: &[(&str, i32, &str)]) -> Change {
     ledger_of(4, entries)
 }
@@ -66,7 +66,7 @@ fn an_entry_that_leaves_too_early_is_seen() {
 fn a_grant_that_does_not_fit_is_seen() {
     let more = [GRANTED, ("v", 3, "Granted")];
     assert!(wrong(vec![ledger(&[GRANTED]), ledger(&more)])[0].contains("5 of 4, with grants to [\"v\"]"));
-    let fact = [GRANTED, ("v", 3, "Escaped")];
+    let fact = [GRANTED, ("v", 3, "Drain until=2026-11-26T09:50:00Z")];
     assert_eq!(wrong(vec![ledger(&[GRANTED]), ledger(&fact)]), [] as [&str; 0], "a fact is a fact");
     assert_eq!(wrong(vec![ledger(&[GRANTED]), ledger_of(1, &[GRANTED])]), [] as [&str; 0], "so is a lowered capacity");
     assert!(wrong(vec![ledger(&[GRANTED]), ledger(&[("u", 5, "Granted")])]).iter().any(|w| w.contains("has changed")));
