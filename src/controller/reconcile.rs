@@ -98,7 +98,9 @@ fn look(context: &Context, name: &Name, tries: u32) -> Result<Option<(Decision, 
         return Ok(None);
     }
     let waiting = gather(&view, name, tries)?;
-    let trouble = context.webhook_trouble.borrow().clone().or_else(|| view.left_out(name));
+    let (left_out, all) = view.left_out(name).unzip();
+    let trouble = context.webhook_trouble.borrow().clone();
+    let trouble = trouble.or_else(|| left_out.clone().filter(|_| all == Some(true)));
     let now = Timestamp::now();
     let refused = context.refused.at(now);
     let (kept, stalled) = (context.ledgers.of(name), context.ledgers.stalled(name));
@@ -107,6 +109,7 @@ fn look(context: &Context, name: &Name, tries: u32) -> Result<Option<(Decision, 
         stalled: stalled.as_ref(),
         injects: context.injects,
         trouble: trouble.as_deref(),
+        left_out: left_out.as_deref(),
         restart_after: context.restart_after,
         restore_after: context.restore_after,
         refused: Some(&refused),

@@ -25,6 +25,8 @@ pub struct Mode<'a> {
     pub injects: bool,
     /// What keeps the webhook from being asked.
     pub trouble: Option<&'a str>,
+    /// Which pods it is never asked about.
+    pub left_out: Option<&'a str>,
     /// How long a share has to stay the same before pods are restarted for it.
     pub restart_after: Duration,
     /// Its ledger, where it leases.
@@ -124,10 +126,13 @@ impl Standing<'_> {
         let number = |of: fn(&Row) -> u64| self.rows.iter().map(of).sum::<u64>();
         let (pods, escaped, outdated) = (number(|r| r.pods), number(|r| r.escaped), number(|r| r.outdated));
         let affected = |of: fn(&Row) -> u64| self.rows.iter().filter(move |r| of(r) > 0).map(|r| &r.shown);
-        let waits = self.mode.kept.map(Kept::waits).unwrap_or_default();
+        let mut waits = self.mode.kept.map(Kept::waits).unwrap_or_default();
         if let Some(trouble) = self.mode.trouble {
             let text = format!("New pods get no share: {trouble}.{waits}");
             return said(Truth::False, injected::WEBHOOK_UNREACHABLE, text);
+        }
+        if let Some(left_out) = self.mode.left_out {
+            waits = format!(" But {left_out}.{waits}");
         }
         if escaped > 0 {
             let text = sentences::escaped(escaped, pods, self.budget.restart, affected(|r| r.escaped));

@@ -82,15 +82,14 @@ impl View {
         namespaces
     }
 
-    /// Namespaces of a budget whose pods get no share in any case.
+    /// Where pods of a budget get no share in any case, and whether it has no others.
     #[must_use]
-    pub fn left_out(&self, name: &Name) -> Option<String> {
+    pub fn left_out(&self, name: &Name) -> Option<(String, bool)> {
         let budget = self.snapshot().budget(name)?;
         let namespace = self.namespaces_of(budget).find(|namespace| self.stays_out_of(namespace))?;
-        Some(format!(
-            "dbbudget stays out of kube-system and of its own namespace, lest it keep itself from starting; this budget has \
-             claims in {namespace}"
-        ))
+        let all = self.namespaces_of(budget).all(|namespace| self.stays_out_of(namespace));
+        let why = "dbbudget stays out of kube-system and of its own namespace, lest it keep itself from starting";
+        Some((format!("pods of {namespace} get none, as {why}"), all))
     }
 
     fn namespaces_of<'a>(&'a self, budget: &'a Budget) -> impl Iterator<Item = &'a String> {
@@ -99,7 +98,9 @@ impl View {
         claims.filter(|namespace| lets_in(budget, namespace)).chain(own)
     }
 
-    fn stays_out_of(&self, namespace: &str) -> bool {
+    /// Whether pods of a namespace get no share, whoever claims it.
+    #[must_use]
+    pub fn stays_out_of(&self, namespace: &str) -> bool {
         namespace == "kube-system" || self.own_namespace.as_deref() == Some(namespace)
     }
 

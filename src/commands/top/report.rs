@@ -106,12 +106,12 @@ fn of_budget(seen: &Seen, name: &Name) -> OfBudget {
     let (ledger, unreadable) = stored.map_or_else(|why| (None, Some(why)), |ledger| (ledger, None));
     let empty = BudgetStatus::default();
     let status = budget.and_then(|budget| budget.status.as_ref()).unwrap_or(&empty);
+    // What it says of a ledger that is broken now is from before.
+    let current = if unreadable.is_some() { &empty } else { status };
     let published = status.capacity.as_ref().map(|capacity| capacity.allocatable);
     let allocatable = ledger.map(|ledger| ledger.allocatable.into()).or(published);
-    // What the status says of a ledger that is broken now is from before.
-    let published_held = status.held.filter(|_| unreadable.is_none());
-    let held = ledger.map(|ledger| ledger.held_of(Source::Allocatable)).or(published_held);
-    let mut holders = ledger.map_or_else(|| without_ledger(status), |ledger| holders(seen, ledger));
+    let held = ledger.map(|ledger| ledger.held_of(Source::Allocatable)).or(current.held);
+    let mut holders = ledger.map_or_else(|| without_ledger(current), |ledger| holders(seen, ledger));
     holders.sort_by_key(|holder| (!holder.name.contains('/'), -holder.connections, holder.name.clone()));
     OfBudget {
         namespace: name.namespace.clone(),
@@ -121,10 +121,10 @@ fn of_budget(seen: &Seen, name: &Name) -> OfBudget {
         allocatable,
         held,
         free: allocatable.zip(held).map(|(allocatable, held)| allocatable - held),
-        waiting: status.waiting.unwrap_or(0),
-        waiting_pods: status.waiting_pods.unwrap_or(0),
+        waiting: current.waiting.unwrap_or(0),
+        waiting_pods: current.waiting_pods.unwrap_or(0),
         holders,
-        queue: status.queue.clone(),
+        queue: current.queue.clone(),
         messages: messages(budget, status, unreadable),
     }
 }

@@ -210,7 +210,9 @@ async fn adopt(
         return Ok((None, None));
     };
     let registered = context.registered.borrow().clone();
-    let covered = registered.is_some_and(|all| facts.namespaces.iter().all(|name| all.contains_key(name)));
+    // Pods of namespaces that dbbudget stays out of are entered as facts, now and later.
+    let serves = |name: &String, all: &Namespaces| all.contains_key(name) || context.shared.read().stays_out_of(name);
+    let covered = registered.is_some_and(|all| facts.namespaces.iter().all(|name| serves(name, &all)));
     keeping.registered_since = covered.then(|| keeping.registered_since.unwrap_or_else(now));
     let replicas = context.replicas.of(&facts.uid, keeping.registered_since.map(|at| (terms.generation, at))).await?;
     match adopting::adopt(context, name, terms.generation, facts, &replicas).await? {

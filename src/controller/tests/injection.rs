@@ -72,6 +72,10 @@ fn a_webhook_that_is_not_asked_is_said_and_so_is_a_mode_that_overrules() {
         injected(Mode { injects: true, trouble: Some("it may not be registered"), ..Mode::default() });
     assert_eq!((status.as_str(), reason.as_str()), ("False", "WebhookUnreachable"));
     assert_eq!(message, "New pods get no share: it may not be registered.");
+    let (status, reason, message) =
+        injected(Mode { injects: true, left_out: Some("pods of kube-system get none"), ..Mode::default() });
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "AllPods"), "others get theirs");
+    assert!(message.ends_with(" But pods of kube-system get none."), "{message}");
     let (status, reason, message) = injected(Mode::default());
     assert_eq!((status.as_str(), reason.as_str()), ("False", "NotActive"));
     assert!(message.contains("--mode observe"), "{message}");
