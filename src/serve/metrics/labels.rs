@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus_client::encoding::EncodeLabelSet;
 
-use super::WorkloadNumbers;
+use super::numbers::WorkloadNumbers;
 use crate::api::parse::Name;
 
 /// One budget.
