@@ -76,6 +76,16 @@ fn strict(
     Ok(request)
 }
 
+fn with_remedy(error: WriteError) -> WriteError {
+    match error {
+        WriteError::Refused { what, why } if why.contains("strict decoding error") => {
+            let why = format!("{why}; its definition is older than this dbbudget: apply the crds/ of this version");
+            WriteError::Refused { what, why }
+        }
+        error => error,
+    }
+}
+
 impl Writer {
     fn ledgers(&self, namespace: &str) -> Api<DatabaseLedger> {
         Api::namespaced(self.client.clone(), namespace)
@@ -125,7 +135,7 @@ impl Writer {
         let body = serde_json::to_vec(&ledger).map_err(|error| refused(name, &error))?;
         let request = strict(requests(name).create(&written_by_us(), body)).map_err(|why| refused(name, &why))?;
         let write = self.client.request::<DatabaseLedger>(request);
-        let created = limited(what(name), &name.namespace, permission("create"), write).await?;
+        let created = limited(what(name), &name.namespace, permission("create"), write).await.map_err(with_remedy)?;
         Ok(Stored { metadata: created.metadata, beside })
     }
 
@@ -158,7 +168,7 @@ impl Writer {
         let mut request = request.map_err(|why| refused(name, &why))?;
         request.headers_mut().insert(ACCEPT, METADATA);
         let write = self.client.request::<PartialObjectMeta<DatabaseLedger>>(request);
-        let written = limited(what(name), &name.namespace, permission("update"), write).await?;
+        let written = limited(what(name), &name.namespace, permission("update"), write).await.map_err(with_remedy)?;
         Ok(Stored { metadata: written.metadata, beside })
     }
 
