@@ -37,7 +37,7 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "dbbudget.name" . }}
 {{ include "dbbudget.name" . }}-release
 {{- end }}
 
-{{/* Pods that the restricted standard lets in, here and for the hooks. */}}
+{{/* Containers that the restricted standard lets in, here and for the hooks. */}}
 {{- define "dbbudget.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true

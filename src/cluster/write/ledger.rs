@@ -133,10 +133,8 @@ impl Writer {
     pub async fn create_ledger(&self, name: &Name, ledger: &Ledger, beside: Beside) -> Result<Stored, WriteError> {
         let ledger = DatabaseLedger::new(&name.name, ledger_spec(ledger, &beside));
         let body = serde_json::to_vec(&ledger).map_err(|error| refused(name, &error))?;
-        let request = strict(requests(name).create(&written_by_us(), body)).map_err(|why| refused(name, &why))?;
-        let write = self.client.request::<DatabaseLedger>(request);
-        let created = limited(what(name), &name.namespace, permission("create"), write).await.map_err(with_remedy)?;
-        Ok(Stored { metadata: created.metadata, beside })
+        let metadata = self.send(name, "create", requests(name).create(&written_by_us(), body)).await?;
+        Ok(Stored { metadata, beside })
     }
 
     /// Replaces a ledger, if it is still what this was computed from. A patch would be shorter, and cost the API server more:
@@ -164,12 +162,22 @@ impl Writer {
             );
             return Err(refused(name, &why));
         }
-        let request = strict(requests(name).replace(&name.name, &written_by_us(), body));
-        let mut request = request.map_err(|why| refused(name, &why))?;
+        let metadata = self.send(name, "update", requests(name).replace(&name.name, &written_by_us(), body)).await?;
+        Ok(Stored { metadata, beside })
+    }
+
+    /// Sends a ledger, and asks for no more than its metadata: the rest is known.
+    async fn send(
+        &self,
+        name: &Name,
+        verb: &str,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<ObjectMeta, WriteError> {
+        let mut request = strict(request).map_err(|why| refused(name, &why))?;
         request.headers_mut().insert(ACCEPT, METADATA);
         let write = self.client.request::<PartialObjectMeta<DatabaseLedger>>(request);
-        let written = limited(what(name), &name.namespace, permission("update"), write).await.map_err(with_remedy)?;
-        Ok(Stored { metadata: written.metadata, beside })
+        let written = limited(what(name), &name.namespace, permission(verb), write).await.map_err(with_remedy)?;
+        Ok(written.metadata)
     }
 
     /// Deletes a ledger, if it is still what this was computed from.
