@@ -23,13 +23,12 @@ pub const UNBOUNDED: u32 = 1_000_000;
 pub fn stored_ledger(object: &DynamicObject) -> Result<DatabaseLedgerSpec, String> {
     let spec: Result<DatabaseLedgerSpec, _> = serde_path_to_error::deserialize(&object.data["spec"]);
     let spec = spec.map_err(|error| format!("spec.{}: {}", error.path(), error.inner()))?;
-    let missing = |entry: &stored::Entry| entry.values.clone().filter(|key| !spec.values.contains_key(key));
-    let mut entries = spec.entries.iter();
-    let in_entries = entries.find_map(|(uid, entry)| Some((format!("entries.{uid}"), missing(entry)?)));
-    let mut apart = spec.quarantine.iter();
-    let apart = || apart.find_map(|(uid, kept)| Some((format!("quarantine.{uid}.entry"), missing(&kept.entry)?)));
-    if let Some((field, key)) = in_entries.or_else(apart) {
-        return Err(format!("spec.{field}: found values={key}, which is not in spec.values"));
+    let entries = spec.entries.iter().map(|(uid, entry)| ("entries", uid, "", entry));
+    let apart = spec.quarantine.iter().map(|(uid, kept)| ("quarantine", uid, ".entry", &kept.entry));
+    for (list, uid, part, entry) in entries.chain(apart) {
+        if let Some(key) = entry.values.as_ref().filter(|key| !spec.values.contains_key(*key)) {
+            return Err(format!("spec.{list}.{uid}{part}: found values={key}, which is not in spec.values"));
+        }
     }
     Ok(spec)
 }
