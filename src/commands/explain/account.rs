@@ -184,10 +184,7 @@ fn sum(around: &Around, state: State) -> OfBudget {
         state,
         connections: None,
         allocatable: ledger.map(|ledger| ledger.allocatable.into()).or(published),
-        // What the status says of a ledger that is broken now is from before.
-        held: ledger
-            .map(|l| l.held_of(Source::Allocatable))
-            .or_else(|| status.filter(|_| around.broken.is_none())?.held),
+        held: ledger.map(|ledger| ledger.held_of(Source::Allocatable)).or_else(|| around.current()?.held),
         kept: status.and_then(|status| status.surge_reserve).unwrap_or(0),
         origin: None,
         since: None,

@@ -7,6 +7,7 @@ use kube::{Api, Client, CustomResourceExt, ResourceExt};
 
 use crate::api::ledger::DatabaseLedgerSpec;
 use crate::api::parse::Name;
+use crate::api::status::BudgetStatus;
 use crate::api::workload::Source;
 use crate::api::{DatabaseBudget, DatabaseClaim, DatabaseLedger};
 use crate::budget::claim::Source as Draws;
@@ -34,6 +35,12 @@ pub struct Around {
 }
 
 impl Around {
+    /// The budget's status; nothing where its ledger is broken, of which it tells what was before.
+    #[must_use]
+    pub fn current(&self) -> Option<&BudgetStatus> {
+        self.budget.as_ref().filter(|_| self.broken.is_none())?.status.as_ref()
+    }
+
     /// What a claim draws from, by its row in the status.
     #[must_use]
     pub fn draws(&self, claim: &str) -> Draws {

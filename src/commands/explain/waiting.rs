@@ -37,8 +37,7 @@ pub struct Wait {
 
 /// Why it waits for this budget.
 pub(super) fn wait(case: &Case, around: &Around, drawn: &Pinned) -> Wait {
-    let status = around.budget.as_ref().and_then(|budget| budget.status.as_ref());
-    let status = status.filter(|_| around.broken.is_none()); // what it says is from before the ledger broke
+    let status = around.current();
     let of = status.and_then(|status| status.waiting_pods);
     let queue = status.map_or(&[][..], |status| &status.queue);
     let is_it =
